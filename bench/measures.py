@@ -1,0 +1,73 @@
+"""Daily variance measures from the four prices of a bar. Needs numpy alone.
+
+All take prices of shape `(n_sessions, ...)`, the session first, and return decimal daily variance of the
+same shape. With `u = ln(H/O)`, `d = ln(L/O)`, `c = ln(C/O)`; every measure is a function of ratios of
+prices, so a common factor (a split, an adjustment, a currency) changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+LN2 = float(np.log(2.0))
+
+
+def log_returns(close: Array) -> Array:
+    """Close-to-close log returns `r_t = ln(C_t / C_{t-1})`; the first row is NaN.
+
+    >>> log_returns(np.array([1.0, np.e, 1.0]))
+    array([nan,  1., -1.])
+    """
+    returns = np.full(np.shape(close), np.nan)
+    returns[1:] = np.log(close[1:] / close[:-1])
+    return returns
+
+
+def close_to_close(open: Array, high: Array, low: Array, close: Array) -> Array:
+    """Squared close-to-close log return; the first row is NaN."""
+    return np.asarray(log_returns(close) ** 2)
+
+
+def parkinson(open: Array, high: Array, low: Array, close: Array) -> Array:
+    """`(ln H/L)^2 / (4 ln 2)`: Parkinson (1980), The extreme value method, Journal of Business 53.
+
+    >>> float(parkinson(np.array([1.0]), np.array([np.e]), np.array([1.0]), np.array([1.0]))[0] * 4 * LN2)
+    1.0
+    """
+    return np.asarray(np.log(high / low) ** 2 / (4.0 * LN2))
+
+
+def garman_klass(open: Array, high: Array, low: Array, close: Array) -> Array:
+    """`0.5 (u - d)^2 - (2 ln 2 - 1) c^2`: Garman and Klass (1980), Journal of Business 53.
+
+    Never negative on a sound bar (|c| <= u - d, and 0.5 > 2 ln 2 - 1); 0 only where the range is zero.
+    """
+    return np.asarray(0.5 * np.log(high / low) ** 2 - (2.0 * LN2 - 1.0) * np.log(close / open) ** 2)
+
+
+def rogers_satchell(open: Array, high: Array, low: Array, close: Array) -> Array:
+    """`u (u - c) + d (d - c)`, free of drift: Rogers and Satchell (1991), Annals of Applied Probability 1."""
+    u, d, c = np.log(high / open), np.log(low / open), np.log(close / open)
+    return np.asarray(u * (u - c) + d * (d - c))
+
+
+def garman_klass_overnight(open: Array, high: Array, low: Array, close: Array) -> Array:
+    """`o^2 + GK` with `o = ln(O_t / C_{t-1})`: the whole day, night included; the first row is NaN."""
+    overnight = np.full(np.shape(close), np.nan)
+    overnight[1:] = np.log(open[1:] / close[:-1])
+    return np.asarray(overnight**2 + garman_klass(open, high, low, close))
+
+
+MEASURES: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
+    "close-to-close": close_to_close,
+    "parkinson": parkinson,
+    "garman-klass": garman_klass,
+    "rogers-satchell": rogers_satchell,
+    "garman-klass-overnight": garman_klass_overnight,
+}
+"""The measures a `dataset.yaml` may name."""
