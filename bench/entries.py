@@ -1,0 +1,164 @@
+"""The entries: `submissions/<family>/submission.yaml`, read and checked without importing model code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from bench.config import Base, Name, read_yaml
+from bench.errors import BenchError, did_you_mean
+from bench.history import READS
+
+PATH = "path"
+"""What a row answers that forecasts daily paths: every task that a path covers, in one run."""
+NOT_CODE = {"submission.yaml", "README.md"}
+
+
+class Author(Base):
+    name: str = Field(min_length=1)
+    affiliation: str | None = None
+    email: str | None = None
+    orcid: str | None = None
+
+
+class Row(Base):
+    """One entry of a family: a row of the board."""
+
+    name: Name
+    version: Annotated[str, BeforeValidator(str)]
+    class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$")
+    description: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    tasks: Literal["path"] | Annotated[list[Name], Field(min_length=1)]
+    refit: int | None = Field(default=None, ge=1)
+    reads: list[str]
+    seeds: int = Field(default=1, ge=1)
+    study: Name | None = None
+
+    @field_validator("reads")
+    @classmethod
+    def _known_reads(cls, reads: list[str]) -> list[str]:
+        for name in reads:
+            if name not in READS:
+                raise ValueError(f"no input `{name}`{did_you_mean(name, READS)}")
+        return reads
+
+    @property
+    def target(self) -> str:
+        """`module:Class`; the module is `model` where none is written."""
+        return self.class_ if ":" in self.class_ else f"model:{self.class_}"
+
+
+class Submission(Base):
+    """One `submission.yaml`: who made it, how to cite it, and its rows."""
+
+    authors: list[Author] = Field(min_length=1)
+    licence: str
+    description: str
+    bibtex: str | None = None
+    training_data: str
+    entries: list[Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Submission:
+        names = [row.name for row in self.entries]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"entries: the name {doubled[0]} stands twice")
+        return self
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with the folder of its code."""
+
+    row: Row
+    folder: Path
+    submission: Submission
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among all entries."""
+        return self.row.name
+
+    @property
+    def family(self) -> str:
+        """Name of the folder that it shares its code with."""
+        return self.folder.name
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it forecasts daily paths."""
+        return self.row.tasks == PATH
+
+    def code_files(self) -> list[Path]:
+        """The files that the worker gets and that the identity covers: all but metadata, tests and hidden ones."""
+        files = []
+        for path in sorted(self.folder.rglob("*")):
+            inside = path.relative_to(self.folder)
+            if any(part.startswith((".", "__pycache__", "tests")) for part in inside.parts):
+                continue
+            if path.is_symlink():
+                raise BenchError(f"{self.family}/{inside}: is a link; put the file itself in the entry's folder")
+            if path.is_file() and path.name not in NOT_CODE and not path.name.startswith("test_"):
+                files.append(path)
+        return files
+
+    def code_digest(self) -> str:
+        """sha256 over names and contents of the code files and requirements."""
+        digest = hashlib.sha256()
+        for path in self.code_files():
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(self.folder)}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All entries by name, and one line for every family that cannot be read."""
+
+    entries: dict[str, Entry]
+    problems: list[str] = field(default_factory=list)
+
+    def select(self, names: Iterable[str] = ()) -> list[Entry]:
+        """The entries of these names, or all outside studies; an unknown name is an error with a suggestion."""
+        wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            if name not in self.entries:
+                hint = did_you_mean(name, self.entries)
+                broken = "".join(f"\n{problem}" for problem in self.problems)
+                raise BenchError(f"no entry `{name}`{hint}{broken}")
+        if wanted:
+            return [self.entries[name] for name in wanted]
+        return [entry for entry in self.entries.values() if entry.row.study is None]
+
+
+def discover(root: Path) -> Catalogue:
+    """Returns the entries below `root`, sorted by name; a family that is wrong is a problem, not an end.
+
+    Model code is not imported.
+    """
+    entries: dict[str, Entry] = {}
+    problems: list[str] = []
+    for path in sorted(root.glob("*/submission.yaml")):
+        try:
+            submission = read_yaml(path, Submission)
+        except BenchError as error:
+            problems.append(str(error))
+            continue
+        for row in submission.entries:
+            other = entries.get(row.name)
+            if other is not None:
+                problems.append(
+                    f"{path.parent.name}/submission.yaml: entries: {row.name} is taken by {other.family}; "
+                    "choose another name"
+                )
+                continue
+            entries[row.name] = Entry(row, path.parent, submission)
+    return Catalogue(dict(sorted(entries.items())), problems)
