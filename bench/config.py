@@ -21,6 +21,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
 class Base(BaseModel):
+    """A checked part of a YAML file: unknown keys are errors, nothing changes after reading."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -132,7 +134,9 @@ class Dataset(Base):
             raise ValueError(f"market {self.market} is not among symbols{did_you_mean(self.market, self.symbols)}")
         for name, split in self.splits.items():
             if split.fit.first < self.warmup_from:
-                raise ValueError(f"splits.{name}.fit starts on {split.fit.first}, before warmup_from {self.warmup_from}")
+                raise ValueError(
+                    f"splits.{name}.fit starts on {split.fit.first}, before warmup_from {self.warmup_from}"
+                )
         for name in self.identity:
             if name not in self.splits:
                 raise ValueError(f"identity.{name} is no split{did_you_mean(name, self.splits)}")
@@ -154,6 +158,8 @@ class TaskSpec(Base):
 
 
 class Regimes(Base):
+    """From which VIX close on a day, or a month's mean, counts as crisis."""
+
     vix_crisis: float = 20.0
 
 

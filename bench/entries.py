@@ -20,6 +20,8 @@ NOT_CODE = {"submission.yaml", "README.md"}
 
 
 class Author(Base):
+    """Who made an entry."""
+
     name: str = Field(min_length=1)
     affiliation: str | None = None
     email: str | None = None
@@ -73,6 +75,20 @@ class Submission(Base):
         return self
 
 
+def code_files(folder: Path) -> list[Path]:
+    """The files of a family that are its code: all but metadata, tests and hidden ones; links are refused."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith((".", "__pycache__", "tests")) for part in inside.parts):
+            continue
+        if path.is_symlink():
+            raise BenchError(f"{folder.name}/{inside}: is a link; put the file itself in the entry's folder")
+        if path.is_file() and path.name not in NOT_CODE and not path.name.startswith("test_"):
+            files.append(path)
+    return files
+
+
 @dataclass(frozen=True)
 class Entry:
     """A row with the folder of its code."""
@@ -97,17 +113,8 @@ class Entry:
         return self.row.tasks == PATH
 
     def code_files(self) -> list[Path]:
-        """The files that the worker gets and that the identity covers: all but metadata, tests and hidden ones."""
-        files = []
-        for path in sorted(self.folder.rglob("*")):
-            inside = path.relative_to(self.folder)
-            if any(part.startswith((".", "__pycache__", "tests")) for part in inside.parts):
-                continue
-            if path.is_symlink():
-                raise BenchError(f"{self.family}/{inside}: is a link; put the file itself in the entry's folder")
-            if path.is_file() and path.name not in NOT_CODE and not path.name.startswith("test_"):
-                files.append(path)
-        return files
+        """The files that the worker gets and that the identity covers."""
+        return code_files(self.folder)
 
     def code_digest(self) -> str:
         """sha256 over names and contents of the code files and requirements."""
@@ -149,6 +156,7 @@ def discover(root: Path) -> Catalogue:
     for path in sorted(root.glob("*/submission.yaml")):
         try:
             submission = read_yaml(path, Submission)
+            code_files(path.parent)
         except BenchError as error:
             problems.append(str(error))
             continue

@@ -252,8 +252,8 @@ def example_history(n_sessions: int = 300, symbols: tuple[str, ...] = ("AAA", "B
 
     The fit window starts at the 11th session and takes two thirds of the sessions, the select window the rest.
     """
-    from bench.measures import garman_klass, log_returns  # noqa: PLC0415 (only for examples)
-    from bench.tasks import ONE_STEP, rows_inside, target  # noqa: PLC0415
+    from bench.measures import garman_klass, log_returns
+    from bench.tasks import ONE_STEP, rows_inside, target
 
     rng = np.random.default_rng(seed)
     shape = (n_sessions, len(symbols))

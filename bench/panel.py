@@ -22,6 +22,8 @@ COLUMNS = ("date", "symbol", *PRICES, "volume")
 RANGE_TOLERANCE = 1e-9
 """Relative: how far an open or close may lie outside high and low (rounding of adjusted prices)."""
 LARGE_RETURN = 0.25
+LATE_START = 10
+"""Calendar days that the first session may lie after `warmup_from`: no exchange closes for longer."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,17 @@ class Panel:
         if day is None:
             return self
         n = self.position(day, "right")
-        arrays = {name: getattr(self, name)[:n] for name in (*PRICES, "volume")}
-        optional = {
-            name: None if getattr(self, name) is None else getattr(self, name)[:n] for name in ("vix", "true_var")
-        }
-        return replace(self, dates=self.dates[:n], **arrays, **optional)
+        return replace(
+            self,
+            dates=self.dates[:n],
+            open=self.open[:n],
+            high=self.high[:n],
+            low=self.low[:n],
+            close=self.close[:n],
+            volume=self.volume[:n],
+            vix=None if self.vix is None else self.vix[:n],
+            true_var=None if self.true_var is None else self.true_var[:n],
+        )
 
     def identity(self) -> str:
         """sha256 of the canonical values: sessions, symbols, the five columns and the VIX as float64 bytes.
@@ -97,6 +105,9 @@ def panel_from_frames(
 ) -> Panel:
     """Returns the checked panel of long-form bars from `warmup_from` on.
 
+    A high or low that an open or close passes within the tolerance is moved to it, so that the panel's bars are
+    sound exactly and no measure of variance comes out negative.
+
     Parameters
     ----------
     bars : DataFrame
@@ -112,45 +123,56 @@ def panel_from_frames(
     check = _Checks(dataset)
     columns = [name for name in COLUMNS if with_volume or name != "volume"]
     check.columns(bars, columns)
-    bars = bars.loc[:, columns].assign(date=_days(bars["date"], dataset), symbol=bars["symbol"].astype(str))
+    days = as_days(bars["date"], f"{dataset}: bars")
+    bars = bars.loc[:, columns].assign(date=days, symbol=bars["symbol"].astype(str))
     bars = bars[(bars["date"] >= np.datetime64(warmup_from)) & bars["symbol"].isin(symbols)]
     check.symbols(bars, symbols, warmup_from)
     check.duplicates(bars)
-    wide = bars.set_index(["date", "symbol"]).unstack("symbol").sort_index()
-    dates = wide.index.to_numpy().astype("datetime64[D]")
+    bars = check.numbers(bars, columns)
+    check.start(bars["date"].min(), warmup_from)
     ordered = sorted(symbols)
-    arrays = {
-        name: np.ascontiguousarray(wide[name].reindex(columns=ordered).to_numpy(dtype=np.float64))
-        for name in columns
-        if name not in ("date", "symbol")
-    }
-    present = bars.assign(present=True).pivot(index="date", columns="symbol", values="present")
-    check.sessions(present.reindex(columns=ordered).notna().to_numpy(), dates, ordered)
+    dates, row = np.unique(bars["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+    column = pd.Index(ordered).get_indexer(pd.Index(bars["symbol"]))
+    present = np.zeros((len(dates), len(ordered)), dtype=np.bool_)
+    present[row, column] = True
+    check.sessions(present, dates, ordered)
+    arrays = {name: np.full((len(dates), len(ordered)), np.nan) for name in columns[2:]}
+    for name, values in arrays.items():
+        values[row, column] = bars[name].to_numpy()
     check.values(arrays, dates, ordered)
+    arrays["high"] = np.maximum.reduce([arrays["high"], arrays["open"], arrays["close"]])
+    arrays["low"] = np.minimum.reduce([arrays["low"], arrays["open"], arrays["close"]])
     vix_values = None
     if vix_from is not None:
-        vix_values = _vix_on(vix, dates, vix_from)
+        vix_values = _vix_on(vix, dates, vix_from, dataset)
         check.vix(vix_values, dates, vix_from)
     arrays.setdefault("volume", np.full((len(dates), len(ordered)), np.nan))
     return Panel(dataset=dataset, measure=measure, dates=dates, symbols=tuple(ordered), vix=vix_values, **arrays)
 
 
-def _days(column: pd.Series, dataset: str) -> pd.Series:
+def as_days(column: pd.Series, where: str) -> pd.Series:
+    """Returns a column of dates as days without a time zone; `where` opens the message of a `DataError`."""
+    if pd.api.types.is_numeric_dtype(column):
+        raise DataError(f"{where}: column date holds numbers ({column.iloc[0]}); write days as 2010-01-04")
     try:
         days = pd.to_datetime(column)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{dataset}: column date cannot be read as days: {error}") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{where}: column date cannot be read ({reason}); write days as 2010-01-04") from error
     if days.dt.tz is not None:
-        raise DataError(f"{dataset}: column date has a time zone; write sessions as plain days")
+        raise DataError(f"{where}: column date has a time zone; write sessions as plain days (2010-01-04)")
     if days.isna().any():
-        raise DataError(f"{dataset}: column date is empty in row {int(days.isna().to_numpy().argmax())}; remove the row")
+        raise DataError(f"{where}: column date is empty in row {int(days.isna().to_numpy().argmax())}; remove the row")
     return days.dt.normalize().astype("datetime64[s]")
 
 
-def _vix_on(vix: pd.Series | None, dates: NDArray[np.datetime64], first: date) -> Array:
+def _vix_on(vix: pd.Series | None, dates: NDArray[np.datetime64], first: date, dataset: str) -> Array:
     if vix is None:
         return np.full(len(dates), np.nan)
-    values = vix[~vix.index.duplicated()].reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64)
+    if vix.index.has_duplicates:
+        day = vix.index[vix.index.duplicated()][0]
+        raise DataError(f"{dataset}: VIX has two values on {day:%Y-%m-%d}; keep one")
+    values = vix.reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64)
     return np.where(dates >= np.datetime64(first), values, np.nan)
 
 
@@ -186,6 +208,27 @@ class _Checks:
                 f" ({len(doubled)} duplicates in all); keep one"
             )
 
+    def numbers(self, bars: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+        """The bars with every price and volume as float64."""
+        converted = {}
+        for name in columns[2:]:
+            converted[name] = pd.to_numeric(bars[name], errors="coerce").astype("float64")
+            broken = (converted[name].isna() & bars[name].notna()).to_numpy()
+            if broken.any():
+                row = bars.iloc[int(broken.argmax())]
+                raise DataError(
+                    f"{self.dataset}: {row['symbol']} on {row['date']:%Y-%m-%d}: {name} is no number ({row[name]!r}, "
+                    f"{int(broken.sum())} such bars); write numbers as 1234.5"
+                )
+        return bars.assign(**converted)
+
+    def start(self, first: pd.Timestamp, warmup_from: date) -> None:
+        if (first.date() - warmup_from).days > LATE_START:
+            raise DataError(
+                f"{self.dataset}: bars start on {first:%Y-%m-%d}, dataset.yaml says warmup_from {warmup_from}; "
+                f"bring the earlier bars or set warmup_from (and the splits) to {first:%Y-%m-%d} or later"
+            )
+
     def sessions(self, present: NDArray[np.bool_], dates: NDArray[np.datetime64], symbols: list[str]) -> None:
         if present.all():
             return
@@ -197,6 +240,12 @@ class _Checks:
                 f"{self.dataset}: {symbols[j]} starts on {dates[first]}, the dataset on {dates[0]}; every symbol needs "
                 f"every session: set warmup_from to {dates[first]} or later, or take {symbols[j]} out of dataset.yaml"
             )
+        last = len(dates) - 1 - int(present[::-1, j].argmax())
+        if last == i - 1:
+            raise DataError(
+                f"{self.dataset}: {symbols[j]} ends on {dates[last]}, the dataset on {dates[-1]}; every symbol needs "
+                f"every session: bring the later bars or take {symbols[j]} out of dataset.yaml"
+            )
         raise DataError(
             f"{self.dataset}: {symbols[j]} has no bar on {dates[i]}, a session of other symbols ({count} missing of "
             f"this symbol); every symbol needs every session: bring the bar or take the symbol out of dataset.yaml"
@@ -204,7 +253,8 @@ class _Checks:
 
     def values(self, arrays: dict[str, Array], dates: NDArray[np.datetime64], symbols: list[str]) -> None:
         for name, values in arrays.items():
-            self._none(~np.isfinite(values), dates, symbols, f"{name} is NaN or infinite", "bring the bar again")
+            hint = "bring the bar again" + ("" if name in PRICES else ", or say `volume: false` in dataset.yaml")
+            self._none(~np.isfinite(values), dates, symbols, f"{name} is NaN or infinite", hint)
         for name in PRICES:
             self._none(arrays[name] <= 0, dates, symbols, f"{name} is not positive", "bring the bar again")
         top = np.maximum(arrays["open"], arrays["close"])
@@ -259,6 +309,7 @@ class Difference:
 def compare_panels(a: Panel, b: Panel) -> list[Difference]:
     """Returns how far two vintages differ in what no adjustment changes: ln(H/L), ln(C/O), close-to-close return.
 
+    And in the VIX, where both have one (in its own points, symbol "VIX"). Volume is left out: a split changes it.
     On the sessions and symbols that both have; a factor common to the prices of a bar, or of a symbol, drops out.
     """
     symbols = [s for s in a.symbols if s in b.symbols]
@@ -267,7 +318,7 @@ def compare_panels(a: Panel, b: Panel) -> list[Difference]:
         raise DataError(f"{a.dataset}: the two panels have no session and symbol in common")
 
     def quantities(panel: Panel) -> dict[str, Array]:
-        at = np.ix_(np.searchsorted(panel.dates, dates), [panel.symbols.index(s) for s in symbols])
+        at = np.ix_(np.searchsorted(panel.dates, dates), np.array([panel.symbols.index(s) for s in symbols]))
         return {
             "ln(H/L)": np.log(panel.high / panel.low)[at],
             "ln(C/O)": np.log(panel.close / panel.open)[at],
@@ -275,7 +326,11 @@ def compare_panels(a: Panel, b: Panel) -> list[Difference]:
         }
 
     mine, theirs = quantities(a), quantities(b)
-    return [largest_difference(name, mine[name], theirs[name], dates, symbols) for name in mine]
+    found = [largest_difference(name, mine[name], theirs[name], dates, symbols) for name in mine]
+    if a.vix is not None and b.vix is not None:
+        ours, other = (p.vix[np.searchsorted(p.dates, dates), None] for p in (a, b) if p.vix is not None)
+        found.append(largest_difference("VIX", ours, other, dates, ["VIX"]))
+    return found
 
 
 def largest_difference(

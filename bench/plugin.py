@@ -150,7 +150,7 @@ class PerSymbol(Forecaster):
         """Forecast with every symbol's object; symbols are the last axis."""
         models = self._models(history)
         return np.stack(
-            [np.asarray(model.forecast_symbol(history.series(symbol)), dtype=float) for symbol, model in models.items()],
+            [np.asarray(model.forecast_symbol(history.series(name)), dtype=float) for name, model in models.items()],
             axis=-1,
         )
 

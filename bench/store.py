@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ Days = NDArray[np.datetime64]
 
 DONE, FAILED, SKIPPED, MISSING = "done", "failed", "skipped", "missing"
 """The states of a result; the only ones."""
+
+LINE = 120
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,21 @@ def write_atomic(path: Path, content: bytes) -> bool:
 
 
 def as_json(value: Any) -> bytes:
-    """JSON bytes of a record: keys in the given order, one trailing newline, NaN refused."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    """JSON bytes for people too: what fits in a line stays in one; keys in the given order; NaN refused."""
+    return (_pretty(value, "") + "\n").encode()
+
+
+def _pretty(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(line) + len(indent) <= LINE or not isinstance(value, dict | list) or not value:
+        return line
+    inner = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_pretty(item, inner)}" for key, item in value.items()]
+    else:
+        parts = [_pretty(item, inner) for item in value]
+    ends = "{}" if isinstance(value, dict) else "[]"
+    return f"{ends[0]}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{ends[1]}"
 
 
 def _as_parquet(columns: dict[str, pa.Array], metadata: dict[str, str] | None = None) -> bytes:
@@ -158,12 +173,12 @@ def _tile(symbols: tuple[str, ...], times: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(symbols, type=pa.string()))
 
 
-def _forecast_table(parts: Mapping[int | None, Forecasts]) -> bytes:
+def _forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> bytes:
     """Columns `origin, date, symbol, [seed,] forecast_var` of one or several seeds, sorted in that order."""
     first = next(iter(parts.values()))
     n, m, s = len(first.origins), len(first.symbols), len(parts)
     columns = {"origin": _repeat(first.origins, m * s), "date": _repeat(first.dates, m * s)}
-    if list(parts) == [None]:
+    if not with_seed:
         columns["symbol"] = _tile(first.symbols, n)
     else:
         codes = np.tile(np.repeat(np.arange(m, dtype=np.int32), s), n)
@@ -174,7 +189,7 @@ def _forecast_table(parts: Mapping[int | None, Forecasts]) -> bytes:
     return _as_parquet(columns)
 
 
-def store_done(place: Place, run: Run, seeds: dict[int, Forecasts], artifacts: dict[str, Array], n_seeds: int) -> Run:
+def store_seeds(place: Place, run: Run, seeds: dict[int, Forecasts], n_seeds: int) -> None:
     """Store the seeds of a result; with the last one their mean becomes the entry's forecasts.
 
     The record is written last: a run that is killed before it leaves a result that counts as missing.
@@ -183,28 +198,38 @@ def store_done(place: Place, run: Run, seeds: dict[int, Forecasts], artifacts: d
     run.state, run.reason, run.traceback = MISSING, None, None
     run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
     if n_seeds > 1:
-        write_atomic(place.folder / "seeds.parquet", _forecast_table({**seeds}))
+        write_atomic(place.folder / "seeds.parquet", _forecast_table(seeds))
     else:
         _remove(place.folder / "seeds.parquet")
     if len(seeds) == n_seeds:
         first = next(iter(seeds.values()))
         mean = np.mean([part.forecast_var for part in seeds.values()], axis=0)
         forecasts = Forecasts(first.origins, first.dates, first.symbols, mean)
-        write_atomic(place.folder / "forecasts.parquet", _forecast_table({None: forecasts}))
+        write_atomic(place.folder / "forecasts.parquet", _forecast_table({0: forecasts}, with_seed=False))
         run.state, run.digest = DONE, forecasts.digest()
-    if artifacts:
-        sink = io.BytesIO()
-        np.savez_compressed(sink, allow_pickle=False, **dict(sorted(artifacts.items())))
-        write_atomic(place.folder / "artifacts.npz", sink.getvalue())
     write_run(place, run)
-    return run
 
 
-def store_without(place: Place, run: Run) -> None:
-    """Store a failed or skipped result: its record, no forecasts."""
+def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
+    """Keep the arrays that an entry sent as artifacts, one file a seed."""
+    if not artifacts:
+        return
+    sink = io.BytesIO()
+    np.savez_compressed(sink, allow_pickle=False, **dict(sorted(artifacts.items())))
+    write_atomic(place.folder / f"artifacts-{seed}.npz", sink.getvalue())
+
+
+def store_without(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:
+    """Store a failed or skipped result: its record, no forecasts; seeds that did finish are kept for the next try."""
+    run.seed_digests = {str(seed): part.digest() for seed, part in sorted(seeds.items())}
+    if seeds:
+        write_atomic(place.folder / "seeds.parquet", _forecast_table(dict(sorted(seeds.items()))))
     write_run(place, run)
-    for name in ("forecasts.parquet", "seeds.parquet", "artifacts.npz"):
-        _remove(place.folder / name)
+    stale = [place.folder / "forecasts.parquet"]
+    if not seeds:
+        stale += [place.folder / "seeds.parquet", *place.folder.glob("artifacts-*.npz")]
+    for path in stale:
+        _remove(path)
 
 
 def write_run(place: Place, run: Run) -> None:

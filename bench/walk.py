@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import wire
-from bench.config import Dataset, Limits, Split, Window
+from bench.config import Dataset, Limits, Split
 from bench.entries import PATH, Entry
-from bench.errors import BenchError
 from bench.history import fields_of
 from bench.panel import Panel
 from bench.process import EntryFailure, WorkerProcess, staged
-from bench.tasks import ONE_STEP, Rows, Task, rows_inside, score_rows, target
+from bench.splits import origins_of, positions
+from bench.tasks import ONE_STEP, Rows, Task, rows_inside, target
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, dict[str, Any]], None]
@@ -57,25 +57,6 @@ class Walk:
     rows: Rows
     forecast_var: Array
     measured: Measured
-
-
-def positions(panel: Panel, window: Window) -> tuple[int, int]:
-    """First and last session of the panel inside a window, as positions."""
-    last = len(panel.dates) if window.last is None else panel.position(window.last, "right")
-    return panel.position(window.first), last - 1
-
-
-def origins_of(panel: Panel, split: Split, task: Task) -> Rows:
-    """The origins of a task's score window; a `BenchError` where it has none."""
-    first, last = positions(panel, split.score)
-    rows = score_rows(task, first, last)
-    if first < 1 or not len(rows):
-        end = f" to {split.score.last}" if split.score.last else ""
-        raise BenchError(
-            f"{panel.dataset}: nothing to score: the window is {split.score.first}{end}, the bars end on "
-            f"{panel.dates[-1]}, and {task.name} needs {task.ahead} sessions ahead"
-        )
-    return rows
 
 
 def lacking(dataset: Dataset, entry: Entry) -> str | None:
@@ -155,7 +136,7 @@ def walk(
         Where the entry fails, overruns a limit, or a forecast is not finite and > 0.
     """
     row_task = ONE_STEP if entry.is_path else task
-    rows = origins_of(panel, split, row_task)
+    rows = origins_of(panel.dates, split, row_task)
     measured = Measured(n_origins=len(rows))
     with ExitStack() as stack:
         started = time.perf_counter()
@@ -204,7 +185,7 @@ class _Clock:
         self.columns = [slice(int(share[0]), int(share[-1]) + 1) for share in shares]
         self.feeds = [_Feed(panel, entry, row_task, columns) for columns in self.columns]
         windows = {
-            name: asdict(rows_inside(row_task, *positions(panel, window)))
+            name: asdict(rows_inside(row_task, *positions(panel.dates, window)))
             for name, window in (("fit", split.fit), ("select", split.select))
         }
         for worker, feed in zip(crew, self.feeds, strict=True):

@@ -64,7 +64,7 @@ class Worker:
 
     def report(self, kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
         """Send progress, a record or an artifact."""
-        meta, payload = {"kind": kind, **{"facts": _plain(facts)}}, b""
+        meta, payload = {"kind": kind, "facts": _plain(facts)}, b""
         if array is not None:
             values = np.ascontiguousarray(array, dtype="<f8")
             meta["shape"], payload = list(values.shape), values.tobytes()

@@ -1,0 +1,170 @@
+"""One dataset on one split with a results folder: what a run is made for, and what makes a result what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import regimes, store
+from bench.config import Dataset, Registry, Settings, Split
+from bench.entries import Entry
+from bench.errors import DataError, StorageError
+from bench.panel import Difference, Panel, compare_panels, largest_difference
+from bench.sources import load_panel, snapshot_folders
+from bench.splits import nothing_to_score, origins_of
+from bench.store import Place, Realized, Run
+from bench.tasks import ONE_STEP, Rows, Task
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One dataset on one split, and the folder of its results; `panel` ends with the last session scored."""
+
+    settings: Settings
+    dataset: Dataset
+    split_name: str
+    panel: Panel
+    data_identity: str
+    results: Path
+
+    @property
+    def split(self) -> Split:
+        """The windows of the split."""
+        return self.dataset.split(self.split_name)
+
+    def origins(self, task: Task) -> Rows:
+        """The origins that a task scores; empty where the bars end too early."""
+        return origins_of(self.panel.dates, self.split, task)
+
+    def tasks_of(self, entry: Entry) -> dict[str, Task]:
+        """The tasks that an entry answers and that have an origin to score."""
+        if entry.is_path:
+            tasks = self.settings.path_tasks
+        else:
+            tasks = {name: self.settings.task(name) for name in entry.row.tasks}
+        return {name: task for name, task in tasks.items() if len(self.origins(task))}
+
+    def place(self, entry: Entry, task: str) -> Place:
+        """Where a result of this campaign is stored."""
+        return Place(self.results, self.dataset.id, self.split_name, task, entry.name, entry.row.study)
+
+    def identity_of(self, entry: Entry, task: Task) -> dict[str, Any]:
+        """What makes a result what it is, apart from its seed: the same values give the same forecasts."""
+        longest = max(each.ahead for each in self.settings.path_tasks.values()) if entry.is_path else None
+        return {
+            "protocol": self.settings.protocol,
+            "version": entry.row.version,
+            "code": entry.code_digest(),
+            "class": entry.row.target,
+            "parameters": entry.row.parameters,
+            "reads": entry.row.reads,
+            "refit": entry.row.refit,
+            "seeds": entry.row.seeds,
+            "task": {"path": longest} if entry.is_path else asdict(task),
+            "measure": self.dataset.measure,
+            "windows": self.split.model_dump(mode="json"),
+            "data": self.data_identity,
+        }
+
+    def new_run(self, entry: Entry, task: Task, state: str) -> Run:
+        """A record of a result of this campaign, without its outcome."""
+        parts = self.identity_of(entry, task)
+        identity = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return Run(
+            entry=entry.name, version=entry.row.version, dataset=self.dataset.id, split=self.split_name,
+            task=task.name, state=state, identity=identity, data_identity=self.data_identity, identity_of=parts,
+        )  # fmt: skip
+
+
+def open_campaign(registry: Registry, dataset_name: str, split_name: str, results: Path | None = None) -> Campaign:
+    """Returns the campaign of a dataset and split; its bars are loaded, checked and cut at the last score date.
+
+    Raises `DataError` where the results folder is the registry's and the bars are not those it was made from,
+    with a comparison that no adjustment changes; a `BenchError` where there is no session to score.
+    """
+    dataset = registry.dataset(dataset_name)
+    split = dataset.split(split_name)
+    whole = load_panel(dataset)
+    panel = whole.until(split.score.last)
+    if not len(origins_of(panel.dates, split, ONE_STEP)):
+        raise nothing_to_score(dataset.id, split_name, panel.dates, split)
+    identity = panel.identity()
+    pinned = dataset.identity.get(split_name)
+    if pinned is not None and identity != pinned and results in (None, registry.results):
+        raise DataError(other_vintage(registry, dataset, split_name, panel, identity))
+    return Campaign(registry.settings, dataset, split_name, panel, identity, results or registry.results)
+
+
+def publish_measure(campaign: Campaign) -> bool:
+    """Write the daily measure of the campaign's sessions; returns False where the published one covers it.
+
+    The file is every split's: a split that ends earlier leaves the longer one alone.
+    """
+    new = realized_of(campaign.panel, campaign.settings.regimes.vix_crisis)
+    try:
+        old = store.read_realized(campaign.results, campaign.dataset.id)
+    except StorageError:
+        old = None
+    if old is not None and len(old.dates) > len(new.dates) and old.symbols == new.symbols:
+        n = len(new.dates)
+        same_days = np.array_equal(old.dates[:n], new.dates)
+        if same_days and np.array_equal(old.measure_var[:n], new.measure_var, equal_nan=True):
+            return False
+    return store.write_realized(campaign.results, campaign.dataset.id, new)
+
+
+def realized_of(panel: Panel, threshold: float) -> Realized:
+    """The daily measure of a panel with both regimes of every session."""
+    vix = np.full(len(panel.dates), np.nan) if panel.vix is None else panel.vix
+    at_origin = regimes.at_origin(vix, threshold)
+    return Realized(
+        panel.dates,
+        panel.symbols,
+        panel.variance,
+        regime_month=regimes.by_month(panel.dates, vix, threshold),
+        regime_origin=np.concatenate([np.array([regimes.UNKNOWN]), at_origin[:-1]]),
+        true_var=panel.true_var,
+    )
+
+
+def other_vintage(registry: Registry, dataset: Dataset, split_name: str, panel: Panel, identity: str) -> str:
+    """The message for bars of another identity than the pinned one: how far they differ, and what to do."""
+    lines = [
+        f"{dataset.id}: these bars are not the ones that the board of `{split_name}` was made from "
+        f"(identity {identity[:12]}, pinned {dataset.identity[split_name][:12]})"
+    ]
+    lines += [
+        f"  {gap.quantity}: largest absolute difference {gap.largest:.3g}, {gap.symbol} on {gap.day}"
+        for gap in _differences(registry, dataset, split_name, panel)
+    ]
+    lines.append("to build a board of your own from them, name a folder for it: --results DIR")
+    return "\n".join(lines)
+
+
+def _differences(registry: Registry, dataset: Dataset, split_name: str, panel: Panel) -> list[Difference]:
+    """Against a snapshot of the pinned identity where there is one here, else against the published measure."""
+    for folder in snapshot_folders(dataset):
+        try:
+            other = load_panel(dataset, folder).until(dataset.split(split_name).score.last)
+        except DataError:
+            continue
+        if other.identity() == dataset.identity[split_name]:
+            return compare_panels(panel, other)
+    try:
+        published = store.read_realized(registry.results, dataset.id)
+    except StorageError:
+        return []
+    both = published.symbols == panel.symbols and np.isin(panel.dates, published.dates).any()
+    if not both:
+        return []
+    dates, mine, theirs = np.intersect1d(panel.dates, published.dates, return_indices=True)
+    return [
+        largest_difference(
+            "published daily variance", panel.variance[mine], published.measure_var[theirs], dates, list(panel.symbols)
+        )
+    ]
