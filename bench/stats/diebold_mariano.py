@@ -87,14 +87,15 @@ def dm_test(
             result, statistic=statistic, p_value=p_value(statistic, n - 1, alternative), standard_error=0.0,
             lags=0, horizon_used=1, fallback=True, note=CONSTANT,
         )  # fmt: skip
-    variance = long_run_variance(d.values, result.lags, kernel)
+    scaled = d.values / d.scale
+    variance = long_run_variance(scaled, result.lags, kernel)
     if variance > 0:
-        return _completed(result, variance)
+        return _completed(result, d.scale * math.sqrt(variance / n))
     repeated = replace(
         result, lags=0, horizon_used=1, fallback=True,
         note=f"variance not positive with {result.lags} lags at horizon {horizon}: repeated with horizon 1, no lags",
     )  # fmt: skip
-    return _completed(repeated, long_run_variance(d.values, 0, kernel))
+    return _completed(repeated, d.scale * math.sqrt(long_run_variance(scaled, 0, kernel) / n))
 
 
 def long_run_variance(values: Array, lags: int, kernel: Kernel = "bartlett") -> float:
@@ -113,10 +114,9 @@ def long_run_variance(values: Array, lags: int, kernel: Kernel = "bartlett") -> 
     return float(gamma[0] + 2.0 * (weights @ gamma[1:]))
 
 
-def _completed(result: DieboldMarianoResult, variance: float) -> DieboldMarianoResult:
-    """The result with statistic, p and standard error from a positive long-run variance."""
+def _completed(result: DieboldMarianoResult, standard_error: float) -> DieboldMarianoResult:
+    """The result with statistic and p from a positive standard error."""
     n, h = result.n, result.horizon_used
-    standard_error = math.sqrt(variance / n)
     factor = math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
     statistic = result.mean_difference / standard_error * factor
     return replace(

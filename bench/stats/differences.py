@@ -35,6 +35,11 @@ class Differences:
         return float(self.values.mean()) if len(self) else float("nan")
 
     @property
+    def scale(self) -> float:
+        """Largest absolute difference: variances are computed of `values / scale`, so that no square overflows."""
+        return float(np.abs(self.values).max())
+
+    @property
     def identical(self) -> bool:
         """Whether the two losses are equal in every session, up to rounding."""
         return bool((np.abs(self.values) <= self.rounding).all())

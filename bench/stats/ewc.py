@@ -63,10 +63,10 @@ def ewc_test(d: Differences, horizon: int, alternative: Alternative) -> CosineRe
     if d.constant:
         statistic = math.copysign(math.inf, d.mean)
         return result(statistic, p_value(statistic, nu, alternative), 0.0, CONSTANT)
-    variance = cosine_variance(d.values, nu)
+    variance = cosine_variance(d.values / d.scale, nu)
     if not variance > 0:
         return result(math.nan, math.nan, 0.0, f"no test: the first {nu} cosines carry no variance")
-    standard_error = math.sqrt(variance / n)
+    standard_error = d.scale * math.sqrt(variance / n)
     statistic = d.mean / standard_error
     return result(statistic, p_value(statistic, nu, alternative), standard_error)
 
