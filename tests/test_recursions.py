@@ -78,9 +78,7 @@ def egarch_expectation(next_var, parameters, steps):
         halves = np.exp(up**2 / 2) * norm.cdf(up) + np.exp(down**2 / 2) * norm.cdf(down)
         return np.exp(b * omega - b * alpha * recursions.MEAN_ABS_NORMAL) * halves
 
-    return np.array(
-        [next_var ** (beta**k) * np.prod([moment(beta**j) for j in range(k)]) for k in range(steps)]
-    )
+    return np.array([next_var ** (beta**k) * np.prod([moment(beta**j) for j in range(k)]) for k in range(steps)])
 
 
 def test_egarch_mean_over_paths_approaches_the_expectation():
