@@ -56,12 +56,7 @@ def pesaran_timmermann(
     if {py, px} & {0.0, 1.0}:
         note = "no test: all directions of target or forecast are the same"
         return PesaranTimmermannResult(math.nan, math.nan, hit_rate, expected, alternative, n, note=note)
-    # var P - var P*, all of it over n; the last term is of order 1/n^2.
-    variance_hits = expected * (1 - expected) / n
-    variance_expected = (
-        (2 * py - 1) ** 2 * px * (1 - px) + (2 * px - 1) ** 2 * py * (1 - py)
-    ) / n + 4 * py * px * (1 - py) * (1 - px) / n**2  # fmt: skip
-    spread = variance_hits - variance_expected
+    spread = _variance(py, px, n)
     if not spread > 0:
         note = f"no test: {n} sessions are too few for the variance formula"
         return PesaranTimmermannResult(math.nan, math.nan, hit_rate, expected, alternative, n, note=note)
@@ -69,3 +64,11 @@ def pesaran_timmermann(
     tails = {"less": special.ndtr(statistic), "greater": special.ndtr(-statistic)}
     tails["two-sided"] = 2 * special.ndtr(-abs(statistic))
     return PesaranTimmermannResult(statistic, float(tails[alternative]), hit_rate, expected, alternative, n)
+
+
+def _variance(py: float, px: float, n: int) -> float:
+    """`var P - var P*` under independence; the last term of var P* is of order 1/n^2."""
+    expected = py * px + (1 - py) * (1 - px)
+    variance_hits = expected * (1 - expected) / n
+    first_order = ((2 * py - 1) ** 2 * px * (1 - px) + (2 * px - 1) ** 2 * py * (1 - py)) / n
+    return variance_hits - first_order - 4 * py * px * (1 - py) * (1 - px) / n**2
