@@ -155,9 +155,9 @@ def as_days(column: pd.Series, where: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column):
         raise DataError(f"{where}: column date holds numbers ({column.iloc[0]}); write days as 2010-01-04")
     try:
-        days = pd.to_datetime(column)
+        days = pd.to_datetime(column, format="ISO8601")  # 1/2/2020 may be January or February: refused
     except (ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).partition(". ")[0]
         raise DataError(f"{where}: column date cannot be read ({reason}); write days as 2010-01-04") from error
     if days.dt.tz is not None:
         raise DataError(f"{where}: column date has a time zone; write sessions as plain days (2010-01-04)")
