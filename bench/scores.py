@@ -62,7 +62,8 @@ def check_cells(cells: Cells, forecasts: Forecasts, who: str) -> None:
         n = min(len(mine), len(theirs))
         wrong = np.flatnonzero(mine[:n] != theirs[:n])
         if len(wrong):
-            raise BenchError(f"{who}: {name} {mine[wrong[0]]} stands where {theirs[wrong[0]]} is expected; run it again")
+            first = wrong[0]
+            raise BenchError(f"{who}: {name} {mine[first]} stands where {theirs[first]} is expected; run it again")
         if len(mine) != len(theirs):
             raise BenchError(f"{who}: {len(mine)} origins, expected {len(theirs)}; run it again")
 

@@ -58,7 +58,8 @@ def target(variance: Array, task: Task) -> Array:
     """
     realized = np.full(np.shape(variance), np.nan)
     means = trailing_mean(variance, task.length)
-    realized[: len(variance) - task.ahead] = means[task.ahead :]
+    known = max(0, len(variance) - task.ahead)
+    realized[:known] = means[task.ahead :]
     return realized
 
 

@@ -1,0 +1,62 @@
+"""The card of one entry, for `bench show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench import losses, store
+from bench.config import Registry
+from bench.entries import Entry
+from bench.scores import Scored, cells_of
+from bench.store import Place, Stored
+
+
+def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:
+    """Returns what an entry is and, for every dataset, split and task that it answers, the state of its result."""
+    row, submission = entry.row, entry.submission
+    return {
+        "entry": row.name,
+        "description": row.description,
+        "family": f"{entry.family}: {' '.join(submission.description.split())}",
+        "authors": ", ".join(author.name for author in submission.authors),
+        "licence": submission.licence,
+        "version": row.version,
+        "class": row.target,
+        "parameters": ", ".join(f"{key}={value}" for key, value in row.parameters.items()),
+        "tasks": "all horizons (paths)" if entry.is_path else ", ".join(row.tasks),
+        "reads": ", ".join(row.reads),
+        "refit": f"every {row.refit} sessions" if row.refit else "never after the first fit",
+        "seeds": row.seeds,
+        "training data": submission.training_data,
+        "cite": (submission.bibtex or "").strip(),
+        "results": _results(registry, entry, results),
+    }
+
+
+def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, Any]]:
+    tasks = registry.settings.path_tasks if entry.is_path else entry.row.tasks
+    rows = []
+    for name in registry.dataset_ids():
+        for split in registry.dataset(name).splits:
+            for task in tasks:
+                place = Place(results, name, split, task, entry.name, entry.row.study)
+                stored = store.read(place)
+                if stored.run is None and not stored.problem:
+                    continue
+                outcome = stored.problem or (stored.run.reason if stored.run else None) or ""
+                rows.append(
+                    {"dataset": name, "split": split, "task": task, "state": stored.state,
+                     "QLIKE": _qlike(registry, place, stored), "reason": outcome}
+                )  # fmt: skip
+    return rows
+
+
+def _qlike(registry: Registry, place: Place, stored: Stored) -> str:
+    if stored.forecasts is None or stored.state != store.DONE:
+        return ""
+    realized = store.read_realized(place.results, place.dataset)
+    cells = cells_of(realized, registry.dataset(place.dataset).split(place.split), registry.settings.task(place.task))
+    if cells.target_var.shape != stored.forecasts.forecast_var.shape:
+        return "other cells"
+    return f"{float(losses.panel_average(Scored(cells, stored.forecasts.forecast_var).qlike)):.4f}"

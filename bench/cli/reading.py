@@ -1,0 +1,172 @@
+"""The readers: `bench board`, `bench list`, `bench show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli.common import (
+    DatasetOption,
+    JsonOption,
+    ResultsOption,
+    SplitOption,
+    Workspace,
+    examples,
+    say,
+    show,
+    show_json,
+)
+from bench.errors import BenchError, did_you_mean
+
+CHECK_TOLERANCE = 1e-9
+"""Relative: how far scores of the same forecasts may differ between processors."""
+AGAINST_TOLERANCE = 1e-6
+"""Relative: how far scores of forecasts that were made again elsewhere may differ (optimisers stop where they stop)."""
+KINDS = ("entries", "datasets", "tasks")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("board", epilog=examples("bench board", "bench board --dataset indices --check", "bench board --json"))(
+        board
+    )
+    app.command("list", epilog=examples("bench list entries", "bench list datasets --json"))(list_)
+    app.command("show", epilog=examples("bench show garch", "bench show log-har --json"))(show_)
+
+
+def board(
+    context: typer.Context,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    results: ResultsOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the stored board differs.")] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Say whether the scores agree with another results folder's.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Print every table.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild the board from stored forecasts alone, and print its headline table."""
+    from bench.board import board_folder, build_board, differences, write_board
+    from bench.board.markdown import render, render_headline
+    from bench.board.writing import plain
+
+    work: Workspace = context.obj
+    folder, chosen, split_name = work.results(results), work.dataset(dataset), work.split(split)
+    made = build_board(work.registry.settings, chosen, split_name, folder)
+    place = board_folder(folder, chosen.id, split_name)
+    if check:
+        path = place / "LEADERBOARD.md"
+        gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, with_costs=True)
+        if not gaps and (not path.is_file() or path.read_text(encoding="utf-8") != render(made)):
+            gaps = [f"{path} is not what the stored forecasts give"]
+        _agreement(gaps, f"{place / 'leaderboard.json'}", as_json)
+        return
+    path = write_board(made, folder)
+    if as_json:
+        show_json(plain(made))
+    else:
+        show(render(made) if full else render_headline(made, work.registry.settings.headline))
+        say(f"board: {path}")
+    if against is not None:
+        other = board_folder(against.resolve(), chosen.id, split_name) / "leaderboard.json"
+        _agreement(differences(made, other, tolerance=AGAINST_TOLERANCE), str(other), False)
+
+
+def _agreement(gaps: list[str], other: str, as_json: bool) -> None:
+    """Say whether two boards agree; exit 1 where they do not."""
+    if as_json:
+        show_json({"agrees": not gaps, "with": other, "differences": gaps})
+    elif not gaps:
+        say(f"agrees with {other}")
+    else:
+        say("\n".join([f"differs from {other} in {len(gaps)} values:", *(f"  {gap}" for gap in gaps[:20])]))
+    if gaps:
+        raise typer.Exit(1)
+
+
+def list_(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="entries, datasets or tasks.")] = "entries",
+    as_json: JsonOption = False,
+) -> None:
+    """List what the registry knows; model code is not imported."""
+    work: Workspace = context.obj
+    if kind not in KINDS:
+        raise BenchError(f"nothing called `{kind}` to list{did_you_mean(kind, KINDS)}")
+    rows = {"entries": _entries, "datasets": _datasets, "tasks": _tasks}[kind](work)
+    if as_json:
+        show_json(rows)
+    else:
+        show(_columns(rows))
+    if kind == "entries":
+        for problem in work.catalogue.problems:
+            say(f"left out: {problem}")
+
+
+def _entries(work: Workspace) -> list[dict[str, Any]]:
+    return [
+        {
+            "entry": entry.name,
+            "family": entry.family,
+            "version": entry.row.version,
+            "tasks": "all horizons" if entry.is_path else ", ".join(entry.row.tasks),
+            "reads": ", ".join(entry.row.reads),
+            "description": entry.row.description,
+        }
+        for entry in work.catalogue.entries.values()
+    ]
+
+
+def _datasets(work: Workspace) -> list[dict[str, Any]]:
+    datasets = [work.registry.dataset(name) for name in work.registry.dataset_ids()]
+    return [
+        {
+            "dataset": dataset.id,
+            "symbols": len(dataset.symbols),
+            "measure": dataset.measure,
+            "splits": ", ".join(dataset.splits),
+            "title": dataset.title,
+        }
+        for dataset in datasets
+    ]
+
+
+def _tasks(work: Workspace) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": name,
+            "target": f"mean variance of {spec.behind} known and {spec.ahead} coming sessions",
+            "rows": f"derived from {spec.derived_from}" if spec.derived_from else "forecast",
+        }
+        for name, spec in work.registry.settings.tasks.items()
+    ]
+
+
+def _columns(rows: list[dict[str, Any]]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True)
+
+
+def show_(
+    context: typer.Context,
+    entry: Annotated[str, typer.Argument(help="Name of an entry.")],
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one entry: what it is, and the state and QLIKE of its results."""
+    from bench.cli.card import card_of
+
+    work: Workspace = context.obj
+    chosen = work.catalogue.select([entry])[0]
+    card = card_of(work.registry, chosen, work.results(results))
+    if as_json:
+        show_json(card)
+        return
+    outcomes = card.pop("results")
+    show("\n".join(f"{key:14}{value}" for key, value in card.items() if value))
+    if outcomes:
+        show("\n" + _columns(outcomes))

@@ -1,0 +1,128 @@
+"""`bench run`: run what is missing, score it, write the board."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.common import (
+    DatasetOption,
+    JsonOption,
+    ResultsOption,
+    SplitOption,
+    Workspace,
+    examples,
+    say,
+    show,
+    show_json,
+)
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.campaign import Campaign
+    from bench.executor import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(
+        "run",
+        epilog=examples(
+            "bench run", "bench run garch har --dataset indices --jobs 2", "bench run --split development --plan"
+        ),
+    )(run)
+
+
+def run(
+    context: typer.Context,
+    entries: Annotated[list[str] | None, typer.Argument(help="Entries; default: all outside studies.")] = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = len(os.sched_getaffinity(0)),
+    plan_only: Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")] = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run what is missing on a dataset and split, score it, write the board."""
+    from bench import executor, store
+    from bench.campaign import open_campaign, publish_measure
+
+    work: Workspace = context.obj
+    chosen = work.catalogue.select(entries or [])
+    for problem in work.catalogue.problems:
+        say(f"left out: {problem}")
+    folder = work.results(results)
+    campaign = open_campaign(work.registry, work.dataset(dataset).id, work.split(split), folder)
+    if plan_only:
+        _tell_plan(executor.plan(campaign, chosen, task or []), as_json)
+        return
+    with store.locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
+        todo = executor.plan(campaign, chosen, task or [])
+        for problem in todo.damaged:
+            say(f"damaged, is run again: {problem}")
+        publish_measure(campaign)
+        failures = _execute(campaign, todo, jobs)
+        path, headline = _board(work, campaign)
+    for who, reason in failures.items():
+        say(f"failed: {who}: {reason}")
+    _tell_outcome(todo, failures, path, headline, as_json)
+    if failures or work.catalogue.problems:
+        raise typer.Exit(1)
+
+
+def _execute(campaign: Campaign, todo: Plan, jobs: int) -> dict[str, str]:
+    from bench.cli.progress import bars
+    from bench.executor import execute
+
+    if not todo.units:
+        return execute(campaign, todo, jobs)
+    with bars(len(todo.units), sys.stderr) as listener:
+        return execute(campaign, todo, jobs, listener)
+
+
+def _board(work: Workspace, campaign: Campaign) -> tuple[Path | None, str]:
+    """Write the board; none where every row of the run is one of a study."""
+    from bench.board import build_board, write_board
+    from bench.board.markdown import render_headline
+
+    try:
+        board = build_board(work.registry.settings, campaign.dataset, campaign.split_name, campaign.results)
+    except BenchError as error:
+        say(f"no board: {error}")
+        return None, ""
+    return write_board(board, campaign.results), render_headline(board, work.registry.settings.headline)
+
+
+def _tell_plan(todo: Plan, as_json: bool) -> None:
+    facts = {
+        "run": [str(unit) for unit in todo.units],
+        "done": [str(place) for place in todo.done],
+        "skipped": {str(place): why for place, why in todo.skipped.items()},
+        "damaged": todo.damaged,
+    }
+    if as_json:
+        show_json(facts)
+        return
+    show("\n".join([f"{len(todo.units)} to run, {len(todo.done)} results done, {len(todo.skipped)} skipped"]))
+    for unit in todo.units:
+        show(f"  run      {unit}")
+    for place, why in todo.skipped.items():
+        show(f"  skipped  {place.entry} {place.task}: {why}")
+    for problem in todo.damaged:
+        show(f"  damaged  {problem}")
+
+
+def _tell_outcome(todo: Plan, failures: dict[str, str], path: Path | None, headline: str, as_json: bool) -> None:
+    shown = None if path is None else str(path)
+    if as_json:
+        skipped = {f"{place.entry} {place.task}": why for place, why in todo.skipped.items()}
+        counts = {"run": len(todo.units), "were_done": len(todo.done)}
+        show_json({**counts, "failed": failures, "skipped": skipped, "board": shown})
+        return
+    show(headline)
+    say(f"{len(todo.units)} run, {len(failures)} failed, {len(todo.done)} results were there; board: {shown}")
