@@ -138,9 +138,17 @@ def _read_table(dataset: Dataset, path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    # A symbol is text, whatever it looks like: NA, TRUE and 005930 are tickers. Prices round-trip exactly.
-    names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    empty = {name: list(EMPTY_CELLS) for name in names if name != "symbol"}
-    return pd.read_csv(
-        path, dtype={"symbol": str}, na_values=empty, keep_default_na=False, float_precision="round_trip"
-    )
+    # All as text first. A symbol is text whatever it looks like (NA, TRUE and 005930 are tickers), and the parser's
+    # own floats are off by a last bit in some versions of pandas: the same file must have the same identity.
+    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    columns = {name: text[name] if name in ("date", "symbol") else _numbers(text[name]) for name in text.columns}
+    return pd.DataFrame(columns)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """The column as float64, empty cells as NaN; as it is where a cell is no number: the check names the row."""
+    filled = column.where(~column.isin(EMPTY_CELLS))
+    try:
+        return filled.astype("float64")
+    except ValueError:
+        return filled

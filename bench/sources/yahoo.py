@@ -9,7 +9,8 @@ What yfinance does, and what follows from it here:
   limit) does not raise: its columns are NaN or missing and the reason goes to the logger `yfinance`. So the log is
   read while the download runs, and reasons stand in the error.
 - `end` is exclusive, and the bar of a session in progress is handed out like a finished one. Only sessions that
-  are over are asked for: today counts from 18:00 New York on (the VIX closes at 16:15, volumes settle later).
+  are over are asked for: today counts from 20:00 New York on. (The VIX closes at 16:15 and volumes settle
+  later; by 20:00 the UTC day of currencies and coins is over too, in summer and winter.)
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from bench.panel import PRICES, Panel
 from bench.sources.snapshot import check, refuse_csv, write_snapshot
 
 NEW_YORK = ZoneInfo("America/New_York")
-SETTLED = time(18, 0)
+SETTLED = time(20, 0)
 """New York time from which today's session counts as over."""
 
 
@@ -74,6 +75,10 @@ def fetch(dataset: Dataset, folder: Path, now: datetime | None = None) -> Fetche
     _refuse_missing(dataset, data, asked, reasons)
     bars = to_long(data, tickers, last, with_volume=dataset.volume)
     vix = vix_closes(data, vix_ticker, last) if vix_ticker else None
+    if bars.empty:
+        raise DataError(
+            f"{dataset.id}: Yahoo has no finished session from {dataset.warmup_from} to {last}; nothing was written"
+        )
     bars, notes = _without_unfinished(bars, vix)
     panel = check(dataset, bars, vix)
     write_snapshot(folder, bars, vix)
@@ -81,11 +86,11 @@ def fetch(dataset: Dataset, folder: Path, now: datetime | None = None) -> Fetche
 
 
 def last_session_over(now: datetime) -> date:
-    """Returns the last day whose session is over: today from 18:00 New York on, else yesterday.
+    """Returns the last day whose session is over: today from 20:00 New York on, else yesterday.
 
-    >>> last_session_over(datetime(2025, 1, 3, 22, 59, tzinfo=ZoneInfo("UTC")))
+    >>> last_session_over(datetime(2025, 1, 4, 0, 59, tzinfo=ZoneInfo("UTC")))
     datetime.date(2025, 1, 2)
-    >>> last_session_over(datetime(2025, 1, 3, 23, 0, tzinfo=ZoneInfo("UTC")))
+    >>> last_session_over(datetime(2025, 1, 4, 1, 0, tzinfo=ZoneInfo("UTC")))
     datetime.date(2025, 1, 3)
     """
     there = now.astimezone(NEW_YORK)
@@ -100,7 +105,8 @@ def to_long(data: pd.DataFrame, tickers: dict[str, str], last: date, *, with_vol
     columns = [*PRICES, *(["volume"] if with_volume else [])]
     frames = []
     for symbol, ticker in sorted(tickers.items()):
-        values = {name: data[name.capitalize(), ticker].to_numpy(dtype="float64") for name in columns}
+        found = [name for name in columns if (name.capitalize(), ticker) in data.columns]
+        values = {name: data[name.capitalize(), ticker].to_numpy(dtype="float64") for name in found}
         frame = pd.DataFrame({"date": _plain_days(data), "symbol": symbol, **values})
         frames.append(frame.dropna(subset=list(PRICES), how="all"))
     bars = pd.concat(frames, ignore_index=True)
@@ -200,7 +206,7 @@ def _refuse_rate_limit(dataset: Dataset, lines: list[str]) -> None:
 
 def _refuse_missing(dataset: Dataset, data: pd.DataFrame, tickers: list[str], reasons: list[str]) -> None:
     """A `DataError` where a ticker has no close at all or lacks a column, with what yfinance logged about it."""
-    needed = [name.capitalize() for name in PRICES]
+    needed = [name.capitalize() for name in PRICES]  # volume is the panel's affair: an index may have none
     absent = [t for t in tickers if any((n, t) not in data.columns or data[n, t].isna().all() for n in needed)]
     if not absent:
         return
