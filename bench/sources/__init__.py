@@ -64,6 +64,7 @@ def find_snapshot(dataset: Dataset) -> Path:
         if any((folder / name).is_file() for name in BARS_FILES):
             return folder
     files = "bars.parquet" if dataset.vix is None else "bars.parquet and vix.parquet"
+    files += " (or .csv)"
     raise DataError(
         f"{dataset.id}: no bars (looked in {', '.join(map(str, folders))}). Bars are not part of volmark: "
         f"set {BENCH_DATA} to a folder that holds {dataset.id}/ with {files}, "
