@@ -7,6 +7,7 @@ floats. Whatever goes wrong in the child is an `EntryFailure` here.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import shutil
@@ -31,6 +32,7 @@ from bench.config import Limits
 HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin", "wire", "worker")
 """The modules of this package that a worker can import."""
 
+MAX_DEPTH = 8
 OUTPUT_TAIL = 2000
 POLL_SECONDS = 0.2
 BOOT = """
@@ -59,6 +61,21 @@ class Stopped(Exception):
 def printable(text: str, keep: str = "") -> str:
     """Text of a stranger without control characters (terminal escapes, newlines) and not too long."""
     return "".join(c if c.isprintable() or c in keep else " " for c in text)[:8000]
+
+
+def cleaned(value: Any, depth: int = 0) -> Any:
+    """A stranger's JSON value as it can be kept: printable text, finite numbers, not nested without end."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
+        return "nested too deeply"
+    if isinstance(value, dict):
+        return {printable(str(key)): cleaned(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item, depth + 1) for item in value]
+    return value
 
 
 @contextmanager
@@ -202,7 +219,7 @@ class WorkerProcess:
 
     def _keep(self, op: bytes, meta: dict[str, Any], payload: bytes) -> None:
         """Keep a record or an artifact, pass on progress."""
-        facts = meta.get("facts")
+        facts = cleaned(meta.get("facts"))
         if op != wire.REPORT or not isinstance(facts, dict):
             raise EntryFailure("sent a malformed message on the harness's pipe")
         if meta.get("kind") == "progress":

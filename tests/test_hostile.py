@@ -1,0 +1,450 @@
+"""Entries that fail, hang, crash, flood, lie or pry: each is a `failed` record, and the rest goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+from conftest import DATASET, made_up_bars, made_up_vix
+
+FAILING = {
+    "raises in forecast": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        if len(history) > 300:
+            raise ValueError("no idea any more")
+        return history.variance[-1]
+""",
+        "ValueError: no idea any more",
+    ),
+    "raises in fit": (
+        """
+class Model(Forecaster):
+    def fit(self, history):
+        return {}["nothing"]
+""",
+        "KeyError: 'nothing'",
+    ),
+    "raises in init": (
+        """
+class Model(Forecaster):
+    def __init__(self, task, seed=0):
+        raise RuntimeError("not today")
+""",
+        "RuntimeError: not today",
+    ),
+    "import fails": ("import no_such_module", "No module named 'no_such_module'"),
+    "import exits": ("raise SystemExit(7)", "SystemExit: 7"),
+    "syntax": ("def (", "SyntaxError"),
+    "class is missing": ("class Modle(Forecaster):\n    pass", "has no Forecaster class Model (it has: Modle)"),
+    "forecast is missing": ("class Model(Forecaster):\n    pass", "has no `forecast(history)`"),
+    "wrong kind": (
+        "class Model(PathForecaster):\n    pass",
+        "submission.yaml says a list of tasks, so Model must be a Forecaster",
+    ),
+    "hangs in forecast": (
+        """
+import time
+class Model(Forecaster):
+    def forecast(self, history):
+        time.sleep(60)
+""",
+        "forecast on 2010-12-31 took longer than 2 s",
+    ),
+    "hangs in fit": (
+        """
+class Model(Forecaster):
+    def fit(self, history):
+        while True:
+            pass
+""",
+        "fit on 2010-12-31 took longer than 3 s",
+    ),
+    "exits": (
+        """
+import os
+class Model(Forecaster):
+    def forecast(self, history):
+        os._exit(3)
+""",
+        "ended with exit status 3 during forecast on 2010-12-31",
+    ),
+    "crashes": (
+        """
+import ctypes
+class Model(Forecaster):
+    def forecast(self, history):
+        print("going down")
+        import sys; sys.stdout.flush()
+        ctypes.string_at(0)
+""",
+        "was killed by SIGSEGV during forecast on 2010-12-31; it last wrote: going down",
+    ),
+    "eats memory": (
+        """
+import time
+class Model(Forecaster):
+    def forecast(self, history):
+        hoard = []
+        while True:
+            hoard.append(np.ones(2_000_000))
+            time.sleep(0.005)
+""",
+        "used more than 400 MB of memory",
+    ),
+    "lets a child eat memory": (
+        """
+import os, time
+class Model(Forecaster):
+    def forecast(self, history):
+        if os.fork() == 0:
+            hoard = np.ones(80_000_000)
+            time.sleep(60)
+        time.sleep(60)
+""",
+        "used more than 400 MB of memory",
+    ),
+    "floods stdout": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        while True:
+            print("x" * 10_000)
+""",
+        "wrote more than 1 MB to stdout and stderr",
+    ),
+    "floods records": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        while True:
+            self.record(noise="x" * 10_000)
+""",
+        "records and artifacts exceed 1 MB",
+    ),
+    "huge artifact": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.artifact("big", np.zeros(1_000_000))
+        return history.variance[-1]
+""",
+        "sent an array of more than 1 MB",
+    ),
+    "wrong shape": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return history.variance[-2:]
+""",
+        "forecast has shape (2, 3), expected (3,)",
+    ),
+    "one number": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return 1e-4
+""",
+        "forecast has shape (), expected (3,)",
+    ),
+    "nothing": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return None
+""",
+        "expected (3,)",
+    ),
+    "text": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return "a lot"
+""",
+        "could not convert string to float",
+    ),
+    "NaN": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        answer = history.variance[-1].copy()
+        if len(history) == 270:
+            answer[1] = np.nan
+        return answer
+""",
+        "forecast for BBB on 2011-01-14 is NaN",
+    ),
+    "negative": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return -history.variance[-1]
+""",
+        "forecast for AAA on 2010-12-31 is -",
+    ),
+    "infinite": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return np.array([1e-4, 1e-4, np.inf])
+""",
+        "forecast for CCC on 2010-12-31 is inf",
+    ),
+    "undeclared input": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return history.volume[-1]
+""",
+        "history.volume is not handed out: add `volume` to `reads` in submission.yaml",
+    ),
+    "writes on the view": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        history.variance[-1] = 1.0
+""",
+        "read-only",
+    ),
+    "garbage on the pipe": (
+        """
+import os, sys
+class Model(Forecaster):
+    def forecast(self, history):
+        os.write(int(sys.argv[2]), b"\\x80\\x04" + b"cos\\nsystem\\n(S'true'\\ntR." * 10)
+        import time; time.sleep(5)
+""",
+        "sent a malformed message",
+    ),
+    "promises gigabytes": (
+        """
+import os, struct, sys
+class Model(Forecaster):
+    def forecast(self, history):
+        os.write(int(sys.argv[2]), struct.pack("<cIQ", b"R", 0, 1 << 40))
+        import time; time.sleep(5)
+""",
+        "sent an array of more than",
+    ),
+    "answers out of turn": (
+        """
+import os, struct, sys
+class Model(Forecaster):
+    def fit(self, history):
+        os.write(int(sys.argv[2]), struct.pack("<cIQ", b"R", 0, 8) + bytes(8))
+    def forecast(self, history):
+        return history.variance[-1]
+""",
+        "has 0 bytes, expected 24",
+    ),
+    "closes the pipe": (
+        """
+import os, sys, time
+class Model(Forecaster):
+    def forecast(self, history):
+        os.close(int(sys.argv[2]))
+        time.sleep(30)
+""",
+        "closed the harness's pipe during forecast",
+    ),
+    "bad JSON": (
+        """
+import os, struct, sys, time
+class Model(Forecaster):
+    def forecast(self, history):
+        text = b"[" * 100_000
+        os.write(int(sys.argv[2]), struct.pack("<cIQ", b"L", len(text), 0) + text)
+        time.sleep(5)
+""",
+        "sent a malformed message",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAILING)
+def test_a_broken_entry_is_a_failed_record_and_the_rest_goes_on(sandbox, what):
+    code, reason = FAILING[what]
+    sandbox.add_entry("broken", code)
+    outcome = sandbox("run")
+    assert outcome.code == 1
+    record = sandbox.run_json("broken")
+    assert record["state"] == "failed"
+    assert reason in record["reason"]
+    assert f"failed: broken next-day: {record['reason']}" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (sandbox.root / "results/tiny/official/next-day/broken/forecasts.parquet").exists()
+    assert sandbox.run_json("flat")["state"] == sandbox.run_json("mean")["state"] == "done"
+    board = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert "`broken`" in board
+    assert "failed" in board
+
+
+def test_the_traceback_is_kept_without_paths_of_this_machine(sandbox):
+    sandbox.add_entry("broken", FAILING["raises in forecast"][0])
+    sandbox("run", "broken")
+    traceback = sandbox.run_json("broken")["traceback"]
+    assert 'entry/model.py", line' in traceback
+    assert "no idea any more" in traceback
+    assert str(sandbox.root) not in traceback
+
+
+def test_a_failed_entry_is_tried_again_and_recovers(sandbox):
+    sandbox.add_entry("broken", FAILING["NaN"][0])
+    assert sandbox("run").code == 1
+    assert sandbox("run", "--plan", "--json").json["run"] == ["broken next-day"]
+    sandbox.add_entry("broken", "class Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[-1]\n")
+    assert sandbox("run").code == 0
+    assert sandbox.run_json("broken")["state"] == "done"
+    assert "reason" not in sandbox.run_json("broken")
+
+
+def test_what_an_entry_started_ends_with_it(sandbox):
+    sandbox.add_entry(
+        "forker",
+        """
+import subprocess
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "child"):
+            self.child = subprocess.Popen(["sleep", "987"])
+        return history.variance[-1]
+""",
+    )
+    assert sandbox("run", "forker").code == 0
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and _sleepers():
+        time.sleep(0.05)
+    assert not _sleepers()
+
+
+def _sleepers() -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["cmdline"] == ["sleep", "987"] and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+def test_strange_reports_do_no_harm(sandbox):
+    sandbox.add_entry(
+        "odd",
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        nested = []
+        for _ in range(60):
+            nested = [nested]
+        self.record(nan=float("nan"), escape="\\x1b[31m red \\ud800", nested=nested, big=10**30, array=np.arange(3))
+        self.progress(5, 0, message="[bold]\\x1b[0m", done_at=object())
+        self.artifact("curve", [1.0, float("nan")])
+        return history.variance[-1]
+""",
+    )
+    assert sandbox("run", "odd").code == 0
+    record = sandbox.run_json("odd")["measured"]["seeds"]["0"]["records"][0]
+    assert record["nan"] == "nan"
+    assert "\x1b" not in record["escape"]
+    assert record["array"] == [0, 1, 2]
+
+
+def test_hostile_text_cannot_write_markdown(sandbox):
+    sandbox.add_entry(
+        "rude",
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        raise ValueError("| <script>x</script> | \\n# [best](http://x) `model`")
+""",
+    )
+    sandbox("run")
+    board = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert "<script>" not in board
+    assert "\n# [best]" not in board
+
+
+PRYING = """
+import gc, os, sys
+
+GRID = 2.0**-10
+
+class Model(Forecaster):
+    '''Looks for a close of a later session: they are 1234.5 + position * GRID.'''
+
+    def forecast(self, history):
+        later = 1234.5 + (len(history) - 0.5) * GRID
+        if len(history) % 9 == 0:
+            arrays = self.in_arrays(later - GRID, later), self.in_arrays(later, 1234.5 + 400 * GRID)
+            memory = self.in_memory(later - GRID, later), self.in_memory(later, 1234.5 + 400 * GRID)
+            self.record(sees_the_present_in=[arrays[0], memory[0]])
+            if arrays[1] or memory[1]:
+                raise RuntimeError("the future is here")
+        for text in self.texts():
+            if SECRET in text:
+                raise RuntimeError("told of a place: " + text[:200])
+        return history.variance[-1]
+
+    def in_arrays(self, low, high):
+        frame = sys._getframe(1)
+        pool = [item for item in gc.get_referents(*gc.get_objects()) if isinstance(item, np.ndarray)]
+        while frame is not None:
+            pool += [*frame.f_locals.values(), *frame.f_globals.values()]
+            frame = frame.f_back
+        hits = 0
+        for item in pool:
+            while isinstance(item, np.ndarray):
+                hits += item.dtype.kind == "f" and int(((item > low) & (item < high)).sum())
+                item = item.base
+        return hits
+
+    def in_memory(self, low, high):
+        hits = 0
+        with open("/proc/self/maps") as maps:
+            regions = maps.readlines()
+        with open("/proc/self/mem", "rb", 0) as memory:
+            for line in regions:
+                span, rights, *_ = line.split()
+                start, end = (int(part, 16) for part in span.split("-"))
+                for at in range(start, end if rights.startswith("rw") else start, 1 << 20):
+                    try:
+                        memory.seek(at)
+                        content = memory.read(min(1 << 20, end - at))
+                    except (OSError, ValueError, OverflowError):
+                        break
+                    values = np.frombuffer(content, dtype=float, count=len(content) // 8)
+                    with np.errstate(invalid="ignore"):
+                        hits += int(((values > low) & (values < high)).sum())
+        return hits
+
+    def texts(self):
+        yield from (f"{key}={value}" for key, value in os.environ.items())
+        yield os.getcwd()
+        yield from os.listdir(".")
+        yield from sys.path
+        yield from sys.argv
+        yield open("/proc/self/cmdline").read()
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                yield os.readlink(f"/proc/self/fd/{fd}")
+            except OSError:
+                pass
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="searches its memory through /proc")
+def test_the_future_is_not_there(sandbox):
+    bars = made_up_bars()
+    position = bars.groupby("symbol").cumcount()
+    bars["close"] = 1234.5 + position * 2.0**-10
+    bars["open"] = bars["close"]
+    bars["high"] = bars["close"] * (1.01 + 0.001 * (position % 7))
+    bars["low"] = bars["close"] / 1.01
+    sandbox.add_dataset("tiny", DATASET, bars, made_up_vix())
+    sandbox.add_entry("pry", PRYING.replace("SECRET", repr(str(sandbox.root))), reads=["bars", "vix"])
+    outcome = sandbox("run", "pry", "--results", str(sandbox.root / "results"))
+    assert outcome.code == 0, outcome.err
+    records = sandbox.run_json("pry")["measured"]["seeds"]["0"]["records"]
+    assert len(records) > 5
+    assert all(min(record["sees_the_present_in"]) > 0 for record in records)  # the search does search
