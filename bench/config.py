@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import BenchError, did_you_mean
 from bench.measures import MEASURES
 from bench.tasks import Task
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+Label = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)]
+"""Text that may be written as a number, such as a version."""
 
 
 class Base(BaseModel):
@@ -105,7 +109,7 @@ class Dataset(Base):
     symbols: list[str] = Field(min_length=1)
     market: str | None = None
     measure: str
-    source: Annotated[SnapshotSource | IndicesSource | SimulatedSource, Field(discriminator="kind")]
+    source: Annotated[SnapshotSource | IndicesSource | SimulatedSource, Field(discriminator="kind")] = SnapshotSource()
     warmup_from: date
     vix: Vix | None = None
     volume: bool = True
@@ -176,7 +180,7 @@ class Limits(Base):
 class Settings(Base):
     """One `bench.yaml`."""
 
-    protocol: Annotated[str, BeforeValidator(str)]
+    protocol: Label
     dataset: Name
     split: Name = "official"
     headline: Name

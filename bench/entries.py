@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bench.config import Base, Name, read_yaml
+from bench.config import Base, Label, Name, read_yaml
 from bench.errors import BenchError, did_you_mean
 from bench.history import READS
 
@@ -32,7 +32,7 @@ class Row(Base):
     """One entry of a family: a row of the board."""
 
     name: Name
-    version: Annotated[str, BeforeValidator(str)]
+    version: Label
     class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$")
     description: str
     parameters: dict[str, Any] = Field(default_factory=dict)

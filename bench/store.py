@@ -383,4 +383,6 @@ def locked(results: Path, dataset: str, waiting: Callable[[], None] = lambda: No
         except BlockingIOError:
             waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
+        for leftover in path.parent.rglob(".*.tmp"):  # of a run that was killed while it wrote
+            _remove(leftover)
         yield

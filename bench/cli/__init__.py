@@ -19,9 +19,6 @@ def main() -> None:
     except BenchError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("stopped: what was finished is stored; run the same command again to go on")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output is gone
         sys.stderr.close()
         sys.exit(1)

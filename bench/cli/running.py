@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from bench.executor import Plan
 
 
+INTERRUPTED = 130
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command(
@@ -61,13 +64,17 @@ def run(
     if plan_only:
         _tell_plan(executor.plan(campaign, chosen, task or []), as_json)
         return
-    with store.locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
-        todo = executor.plan(campaign, chosen, task or [])
-        for problem in todo.damaged:
-            say(f"damaged, is run again: {problem}")
-        publish_measure(campaign)
-        failures = _execute(campaign, todo, jobs)
-        path, headline = _board(work, campaign)
+    try:
+        with store.locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
+            todo = executor.plan(campaign, chosen, task or [])
+            for problem in todo.damaged:
+                say(f"damaged, is run again: {problem}")
+            publish_measure(campaign)
+            failures = _execute(campaign, todo, jobs)
+            path, headline = _board(work, campaign)
+    except KeyboardInterrupt:
+        say("stopped: what was finished is stored; run the same command again to go on")
+        raise typer.Exit(INTERRUPTED) from None
     for who, reason in failures.items():
         say(f"failed: {who}: {reason}")
     _tell_outcome(todo, failures, path, headline, as_json)
