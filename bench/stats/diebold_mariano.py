@@ -74,7 +74,7 @@ def dm_test(
     n = len(d)
     result = DieboldMarianoResult(
         statistic=math.nan, p_value=math.nan, mean_difference=d.mean, standard_error=math.nan,
-        lags=_lags(n, horizon, lags, kernel), horizon=horizon, horizon_used=horizon, kernel=kernel,
+        lags=lags_used(n, horizon, lags, kernel), horizon=horizon, horizon_used=horizon, kernel=kernel,
         alternative=alternative, n=n, n_left_out=d.n_left_out,
     )  # fmt: skip
     if n <= horizon:
@@ -116,8 +116,7 @@ def long_run_variance(values: Array, lags: int, kernel: Kernel = "bartlett") -> 
 
 def _completed(result: DieboldMarianoResult, standard_error: float) -> DieboldMarianoResult:
     """The result with statistic and p from a positive standard error."""
-    n, h = result.n, result.horizon_used
-    factor = math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    factor = small_sample_factor(result.n, result.horizon_used)
     statistic = result.mean_difference / standard_error * factor
     return replace(
         result, statistic=statistic, p_value=p_value(statistic, result.df, result.alternative),
@@ -125,8 +124,22 @@ def _completed(result: DieboldMarianoResult, standard_error: float) -> DieboldMa
     )  # fmt: skip
 
 
-def _lags(n: int, horizon: int, lags: int | None, kernel: str) -> int:
-    """The lags asked for, or the protocol's; ValueError for an unknown kernel or an impossible number."""
+def small_sample_factor(n: int, horizon: int) -> float:
+    """`sqrt((n + 1 - 2h + h(h-1)/n) / n)`: Harvey, Leybourne and Newbold (1997), equation 9.
+
+    >>> round(small_sample_factor(100, 1), 6), round(small_sample_factor(753, 21), 6)
+    (0.994987, 0.972775)
+    """
+    h = horizon
+    return math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+
+
+def lags_used(n: int, horizon: int, lags: int | None, kernel: str) -> int:
+    """The lags asked for, or the protocol's; ValueError for an unknown kernel or an impossible number.
+
+    >>> lags_used(753, 1, None, "bartlett"), lags_used(753, 21, None, "bartlett"), lags_used(753, 5, 3, "bartlett")
+    (9, 42, 3)
+    """
     if kernel not in KERNELS:
         raise ValueError(f"kernel is {kernel!r}: one of {', '.join(KERNELS)}")
     if lags is None:

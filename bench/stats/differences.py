@@ -71,12 +71,17 @@ def of_panel(loss_a: ArrayLike, loss_b: ArrayLike) -> Differences:
         if np.isinf(loss).any():
             raise ValueError(f"{name} is infinite at row {np.argwhere(np.isinf(loss))[0][0]}: NaN leaves a cell out")
     cells = ~(np.isnan(a) | np.isnan(b))
-    days = cells.any(axis=1)
+    days = days_with_cells(a, b)
     a, b, cells = a[days], b[days], cells[days]
     count = cells.sum(axis=1)
     values = np.where(cells, a - b, 0.0).sum(axis=1) / count
     size = np.where(cells, np.abs(a) + np.abs(b), 0.0).sum(axis=1) / count
     return Differences(values, ROUNDING * size, int(np.count_nonzero(~days)))
+
+
+def days_with_cells(loss_a: Array, loss_b: Array) -> NDArray[np.bool_]:
+    """Which sessions of two loss panels have a cell that is NaN in neither, `(n_sessions,)`."""
+    return np.asarray(~(np.isnan(loss_a) | np.isnan(loss_b)).all(axis=1))
 
 
 def p_value(statistic: float, df: int, alternative: Alternative) -> float:

@@ -1,0 +1,79 @@
+"""Daily losses of several entries at once: what every test of many entries starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+NEAR = 1e-6
+"""Share of two variances below which the variance of a difference, computed from them, has lost digits."""
+
+
+def daily_mean_losses(losses: ArrayLike) -> Array:
+    """Daily means over symbols `(n, k)` of the losses `(k, n_sessions, n_symbols)` of k entries on the same cells.
+
+    A cell that is NaN is left out of its day, a day without cells is left out. ValueError where a cell is NaN
+    for one entry and not for another (their means would compare different cells) or a loss is infinite.
+
+    >>> nan = float("nan")
+    >>> daily_mean_losses([[[1.0, 3.0], [nan, 5.0], [nan, nan]], [[2.0, 2.0], [nan, 1.0], [nan, nan]]])
+    array([[2., 2.],
+           [5., 1.]])
+    """
+    panels = np.asarray(losses, dtype=np.float64)
+    if panels.ndim != 3 or panels.shape[0] == 0:
+        raise ValueError(f"losses have shape {panels.shape}: (n_entries, n_sessions, n_symbols) is needed")
+    cells = ~np.isnan(panels[0])
+    for entry, panel in enumerate(panels):
+        odd = np.isnan(panel) == cells
+        if odd.any() or np.isinf(panel).any():
+            what = "NaN for one entry only" if odd.any() else "infinite"
+            row, symbol = (int(i) for i in np.argwhere(odd if odd.any() else np.isinf(panel))[0])
+            raise ValueError(f"loss of entry {entry} at row {row}, symbol {symbol} is {what}")
+    days = cells.any(axis=1)
+    means = [np.where(cells[days], panel[days], 0.0).sum(axis=1) / cells[days].sum(axis=1) for panel in panels]
+    return np.column_stack(means)
+
+
+def checked_daily(daily_losses: ArrayLike) -> Array:
+    """The losses `(n, k)` as an array; ValueError unless two-dimensional, of one column or more, and finite."""
+    losses = np.asarray(daily_losses, dtype=np.float64)
+    if losses.ndim != 2 or losses.shape[1] == 0:
+        raise ValueError(f"daily_losses has shape {losses.shape}: (n_sessions, n_entries) is needed")
+    if not np.isfinite(losses).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(losses))[0])
+        count = np.count_nonzero(~np.isfinite(losses))
+        raise ValueError(
+            f"daily_losses is {losses[row, column]} at row {row}, column {column} ({count} such): "
+            "leave the day out for all entries"
+        )
+    return losses
+
+
+def relative(losses: Array) -> tuple[Array, Array, float]:
+    """Losses `(n, k)` less the mean over entries of their day, centred and scaled; their means; the scale.
+
+    What all entries share cancels in every difference of two: taken out first, it costs no digits later.
+    """
+    shared = losses - losses.mean(axis=1, keepdims=True)
+    means = shared.mean(axis=0)
+    centred = shared - means
+    scale = float(np.abs(centred).max(initial=0.0)) or 1.0
+    return centred / scale, means, scale
+
+
+def difference_variances(covariance: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Variances `(k, k)` of all differences from a covariance matrix, `c_ii + c_jj - 2 c_ij`, and which are unsafe.
+
+    Unsafe are those below `NEAR` of the sum they are taken from: nearly equal series, to be looked at one by one.
+
+    >>> variances, unsafe = difference_variances(np.array([[2.0, 1.0, 2.0], [1.0, 3.0, 1.0], [2.0, 1.0, 2.0]]))
+    >>> variances[0].tolist(), unsafe[0].tolist()
+    ([0.0, 3.0, 0.0], [True, False, True])
+    """
+    own = np.diag(covariance)
+    total = own[:, None] + own[None, :]
+    variances = total - (covariance + covariance.T)
+    return np.maximum(variances, 0.0), np.asarray(variances <= NEAR * total)
