@@ -1,0 +1,190 @@
+"""The stationary bootstrap over days: resampled weights of days, and intervals of paired differences.
+
+All symbols and all entries of a day stay together in every draw, so their dependence stays too; stock-days
+are never drawn one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.losses import skill
+from bench.stats.daily import checked_daily
+from bench.stats.differences import check_options
+
+Array = NDArray[np.float64]
+
+DRAWS = 10_000
+SEED = 1
+
+
+@dataclass(frozen=True, eq=False)
+class IntervalsResult:
+    """Estimates of k entries with the ends of their intervals, each `(k,)`.
+
+    `confidence` is the nominal coverage of each interval alone. NaN ends, and a `note`, where the sample is
+    too short for the blocks.
+    """
+
+    estimate: Array
+    low: Array
+    high: Array
+    confidence: float
+    n: int
+    block: int
+    draws: int
+    note: str = ""
+
+
+def skill_intervals(
+    losses: ArrayLike,
+    reference: ArrayLike,
+    horizon: int = 1,
+    confidence: float = 0.90,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> IntervalsResult:
+    """Skill of k entries against a reference, `1 - geometric mean over symbols of loss / reference`, with intervals.
+
+    `losses (k, n_sessions, n_symbols)` and `reference (n_sessions, n_symbols)`, NaN in the same cells
+    (ValueError where not). A draw of days is a vector of weights, so the mean losses of all symbols in all
+    draws are one matrix product, entry by entry; the ratio is paired, since both losses get the same days.
+    Interval: the percentiles of the draws, Efron (1979), with the stationary bootstrap of Politis and Romano
+    (1994), JASA 89, mean block `mean_block`. It is for the entry against the reference: whether two entries
+    differ cannot be read from whether their intervals overlap.
+
+    >>> rng = np.random.default_rng(1)
+    >>> reference = rng.chisquare(2, (500, 3))
+    >>> result = skill_intervals([0.9 * reference, reference], reference, draws=500)
+    >>> result.estimate.round(12).tolist(), result.low.round(12).tolist(), result.high.round(12).tolist()
+    ([0.1, 0.0], [0.1, 0.0], [0.1, 0.0])
+    """
+    panels, other = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if panels.ndim != 3 or other.shape != panels.shape[1:]:
+        raise ValueError(f"losses {panels.shape}, reference {other.shape}: (k, n, symbols) and (n, symbols) are needed")
+    cells = ~np.isnan(other)
+    if not (np.isnan(panels) != cells).all() or np.isinf(panels).any() or np.isinf(other).any():
+        raise ValueError("losses and reference must be NaN in the same cells and finite in all others")
+    days = cells.any(axis=1)
+    cells, base = cells[days], np.where(cells, other, 0.0)[days]
+    # Means by symbol are sums over the same cells of both, so the counts cancel in their ratio.
+    seen = cells.any(axis=0)
+    sums = [np.where(cells, panel[days], 0.0)[:, seen] for panel in panels]
+    base = base[:, seen]
+    estimate = np.array([skill(total.sum(axis=0), base.sum(axis=0)) for total in sums])
+    weights = _weights_or_none(len(base), horizon, draws, seed)
+    low, high = np.full((2, len(sums)), np.nan)
+    if weights is not None:
+        drawn_base = weights @ base
+        for entry, total in enumerate(sums):
+            low[entry], high[entry] = _ends(skill(weights @ total, drawn_base), confidence)
+    return _result(estimate, low, high, confidence, len(base), horizon, draws)
+
+
+def mean_intervals(
+    daily_losses: ArrayLike,
+    daily_reference: ArrayLike,
+    horizon: int = 1,
+    confidence: float = 0.90,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> IntervalsResult:
+    """Mean differences `daily_losses (n, k) - daily_reference (n,)` with intervals, in the unit of the losses.
+
+    Daily cross-sectional means (`daily_mean_losses`), finite. Bootstrap as in `skill_intervals`.
+
+    >>> losses = np.random.default_rng(1).chisquare(2, (500, 2))
+    >>> result = mean_intervals(losses, losses[:, 0], draws=500)
+    >>> result.low[0].item(), result.high[0].item(), (result.low[1] < result.estimate[1] < result.high[1]).item()
+    (0.0, 0.0, True)
+    """
+    losses = checked_daily(daily_losses)
+    reference = checked_daily(np.asarray(daily_reference, dtype=np.float64)[:, None])
+    if len(reference) != len(losses):
+        raise ValueError(f"daily_losses has {len(losses)} sessions, daily_reference {len(reference)}")
+    d = losses - reference
+    n = len(d)
+    estimate = d.mean(axis=0) if n else np.full(d.shape[1], np.nan)
+    weights = _weights_or_none(n, horizon, draws, seed)
+    low, high = np.full((2, d.shape[1]), np.nan)
+    if weights is not None:
+        low, high = _ends(weights @ d / n, confidence)
+    return _result(estimate, low, high, confidence, n, horizon, draws)
+
+
+def mean_block(n: int, horizon: int) -> int:
+    """Mean length of a block of days, `max(ceil(sqrt(n)), 2h)`: longer than what overlapping targets share.
+
+    >>> mean_block(753, 1), mean_block(733, 21), mean_block(10, 5)
+    (28, 42, 10)
+    """
+    root = math.isqrt(n)
+    return max(root + (root * root < n), 2 * horizon)
+
+
+def long_enough(n: int, horizon: int) -> bool:
+    """Whether a sample has two mean blocks or more: of one block every draw is nearly the sample itself.
+
+    >>> long_enough(84, 21), long_enough(83, 21), long_enough(10, 1)
+    (True, False, True)
+    """
+    return n >= 2 * mean_block(n, horizon)
+
+
+def day_weights(n: int, block: int, draws: int = DRAWS, seed: int = SEED) -> Array:
+    """How often each day was drawn, `(draws, n)`; rows sum to n, so `day_weights @ x / n` are bootstrap means.
+
+    The draws are those of `arch.bootstrap.StationaryBootstrap(block, ..., seed=seed)`, in its order.
+
+    >>> weights = day_weights(100, block=10, draws=4)
+    >>> weights.shape, weights.sum(axis=1).tolist()
+    ((4, 100), [100.0, 100.0, 100.0, 100.0])
+    """
+    if n < 1 or block < 1 or draws < 1:
+        raise ValueError(f"{n} days in blocks of {block}, {draws} draws: at least one of each")
+    return _counts(n, block, draws, seed).astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _counts(n: int, block: int, draws: int, seed: int) -> NDArray[np.integer]:
+    """The weights as small integers: a board asks for the same ones often, and these take a quarter of the memory."""
+    from arch.bootstrap import StationaryBootstrap  # imports pandas and statsmodels: only where used
+
+    bootstrap = StationaryBootstrap(block, np.arange(n), seed=seed)
+    counts = np.empty((draws, n), dtype=np.min_scalar_type(n))
+    for draw in range(draws):
+        counts[draw] = np.bincount(bootstrap.update_indices(), minlength=n)
+    counts.flags.writeable = False
+    return counts
+
+
+def _weights_or_none(n: int, horizon: int, draws: int, seed: int) -> Array | None:
+    check_options(horizon, "two-sided")
+    return day_weights(n, mean_block(n, horizon), draws, seed) if long_enough(n, horizon) and n else None
+
+
+def _ends(draws: Array, confidence: float) -> tuple[Array, Array]:
+    """Both percentiles over the first axis."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: between 0 and 1")
+    tail = 0.5 * (1 - confidence)
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def _result(
+    estimate: Array, low: Array, high: Array, confidence: float, n: int, horizon: int, draws: int
+) -> IntervalsResult:
+    block = mean_block(n, horizon)
+    note = "" if n and long_enough(n, horizon) else too_few(n, block)
+    return IntervalsResult(estimate, low, high, confidence, n, block, draws, note)
+
+
+def too_few(n: int, block: int) -> str:
+    """The note of a sample that is too short to be resampled."""
+    return f"no bootstrap: {n} sessions are fewer than two mean blocks of {block}"
