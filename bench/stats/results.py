@@ -131,6 +131,100 @@ class PesaranTimmermannResult:
         return f"{line}; {self.note}" if self.note else line
 
 
+@dataclass(frozen=True)
+class ConditionalResult:
+    """Answer of a Giacomini-White test on `d = loss_a - loss_b`, given the regime at the origin.
+
+    `mean_calm` and `mean_crisis` are the means of d in each regime (negative: a has the smaller loss there),
+    NaN without sessions; `shift` tests their difference, crisis less calm, None where the regime never
+    changes. The p of `statistic` is from F(2, `df`) for the `cosine` variance, from chi-squared(2) for
+    `martingale`, where `df` is 0. `n_left_out` sessions had no cell or no known regime.
+    """
+
+    statistic: float
+    p_value: float
+    mean_calm: float
+    mean_crisis: float
+    n_calm: int
+    n_crisis: int
+    shift: PanelTestResult | None
+    variance: Literal["cosine", "martingale"]
+    horizon: int
+    n: int
+    df: int = 0
+    n_left_out: int = 0
+    note: str = ""
+
+    def __str__(self) -> str:
+        law = f"F(2, {self.df})" if self.variance == "cosine" else "chi-squared(2)"
+        line = (
+            f"Giacomini-White: mean difference {self.mean_calm:.4g} calm (n = {self.n_calm}), "
+            f"{self.mean_crisis:.4g} crisis (n = {self.n_crisis}); W = {self.statistic:.3f}, p = {self.p_value:.3g} "
+            f"({law}), horizon {self.horizon}"
+        )
+        shift = f"change with the regime: p = {self.shift.p_value:.3g}" if self.shift else ""
+        return "; ".join(part for part in (line, shift, self.note) if part)
+
+
+@dataclass(frozen=True)
+class NestedResult:
+    """Answer of a Clark-West test; differences in (percent^2)^2, small model less large.
+
+    `test` is the one-sided test of a positive `adjusted_difference`; `mse_difference` is the plain one
+    (negative: the small model forecast better), and the adjustment is what lies between them.
+    """
+
+    test: PanelTestResult
+    mse_difference: float
+
+    @property
+    def statistic(self) -> float:
+        """The headline's statistic."""
+        return self.test.statistic
+
+    @property
+    def p_value(self) -> float:
+        """The headline's one-sided p-value: small, where the additional terms hold information."""
+        return self.test.p_value
+
+    @property
+    def adjusted_difference(self) -> float:
+        """MSE difference plus the mean squared difference of the two forecasts."""
+        return self.test.mean_difference
+
+    def __str__(self) -> str:
+        return (
+            f"Clark-West: MSE difference {self.mse_difference:.4g}, adjusted {self.adjusted_difference:.4g}, "
+            f"t = {self.statistic:.3f}, p = {self.p_value:.3g} (one-sided); {self.test.method}, n = {self.test.n}"
+            f"{'; ' if self.test.note else ''}{self.test.note}"
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """Answer of a Mincer-Zarnowitz regression; `statistic` is F of intercept 0 (percent^2) and slope 1."""
+
+    statistic: float
+    p_value: float
+    intercept: float
+    slope: float
+    intercept_error: float
+    slope_error: float
+    r_squared: float
+    lags: int
+    horizon: int
+    n: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        line = (
+            f"Mincer-Zarnowitz: intercept {self.intercept:.4g} ({self.intercept_error:.2g}), slope {self.slope:.4g} "
+            f"({self.slope_error:.2g}), R^2 = {self.r_squared:.3f}; (0, 1): F = {self.statistic:.3f}, "
+            f"p = {self.p_value:.3g}; {self.lags} lags, n = {self.n}"
+        )
+        return f"{line}; {self.note}" if self.note else line
+
+
 def _line(name: str, result: DieboldMarianoResult | CosineResult, method: str) -> str:
     line = (
         f"{name}: mean difference {result.mean_difference:.4g}, t = {result.statistic:.3f}, "
