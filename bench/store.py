@@ -173,6 +173,11 @@ def _tile(symbols: tuple[str, ...], times: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(symbols, type=pa.string()))
 
 
+def _labels(labels: NDArray[np.str_], times: int) -> pa.Array:
+    names, codes = np.unique(labels, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(pa.array(np.repeat(codes.astype(np.int32), times)), pa.array(names))
+
+
 def _forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> bytes:
     """Columns `origin, date, symbol, [seed,] forecast_var` of one or several seeds, sorted in that order."""
     first = next(iter(parts.values()))
@@ -335,8 +340,8 @@ def write_realized(results: Path, dataset: str, realized: Realized) -> bool:
         "date": _repeat(realized.dates, m),
         "symbol": _tile(realized.symbols, n),
         "measure_var": pa.array(realized.measure_var.ravel()),
-        "regime_month": pa.array(np.repeat(realized.regime_month, m)).dictionary_encode(),
-        "regime_origin": pa.array(np.repeat(realized.regime_origin, m)).dictionary_encode(),
+        "regime_month": _labels(realized.regime_month, m),
+        "regime_origin": _labels(realized.regime_origin, m),
     }
     if realized.true_var is not None:
         columns["true_var"] = pa.array(realized.true_var.ravel())
@@ -348,20 +353,21 @@ def read_realized(results: Path, dataset: str) -> Realized:
     path = results / dataset / "realized.parquet"
     try:
         table = pq.read_table(path)
-        symbols = tuple(dict.fromkeys(table["symbol"].to_pylist()))
-        shape = (-1, len(symbols))
-        days = table["date"].to_numpy().astype("datetime64[D]")[:: len(symbols)]
+        dates = table["date"].to_numpy().astype("datetime64[D]")
+        per_day = int(np.searchsorted(dates, dates[0], side="right"))
+        firsts = table.take(np.arange(0, len(dates), per_day))
+        shape = (-1, per_day)
         return Realized(
-            days,
-            symbols,
+            dates[::per_day],
+            tuple(table["symbol"].slice(0, per_day).to_pylist()),
             table["measure_var"].to_numpy().reshape(shape),
-            np.asarray(table["regime_month"].to_pylist()[:: len(symbols)]),
-            np.asarray(table["regime_origin"].to_pylist()[:: len(symbols)]),
+            np.asarray(firsts["regime_month"].to_pylist()),
+            np.asarray(firsts["regime_origin"].to_pylist()),
             table["true_var"].to_numpy().reshape(shape) if "true_var" in table.column_names else None,
         )
     except FileNotFoundError:
         raise StorageError(f"no {path}: run `bench run --dataset {dataset}` first") from None
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError) as error:
         raise StorageError(f"{path} is damaged ({error}); run `bench run --dataset {dataset}` to write it") from error
 
 

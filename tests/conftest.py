@@ -1,4 +1,4 @@
-"""A throw-away benchmark: a small dataset without code of its own, entries from strings, the command line in-process."""
+"""A throw-away benchmark: a small dataset, entries from strings, the command line in-process."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def made_up_bars(n_sessions: int = 320, symbols: tuple[str, ...] = SYMBOLS, seed
 def made_up_vix(n_sessions: int = 320) -> pd.DataFrame:
     """A VIX that crosses 20 a few times."""
     dates = np.busday_offset("2010-01-04", np.arange(n_sessions), roll="forward").astype("datetime64[s]")
-    return pd.DataFrame({"date": dates, "close": np.round(19 + 6 * np.sin(np.arange(n_sessions) / 25), 2)})
+    return pd.DataFrame({"date": dates, "close": np.round(19 + 6 * np.sin(np.arange(n_sessions) / 9), 2)})
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -321,11 +321,11 @@ class Model(Forecaster):
 
 
 def _sleepers() -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["cmdline"] == ["sleep", "987"] and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["cmdline"] == ["sleep", "987"] and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def test_strange_reports_do_no_harm(sandbox):
@@ -433,7 +433,7 @@ class Model(Forecaster):
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="searches its memory through /proc")
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="searches its memory through /proc")
 def test_the_future_is_not_there(sandbox):
     bars = made_up_bars()
     position = bars.groupby("symbol").cumcount()

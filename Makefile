@@ -1,0 +1,37 @@
+# make leaderboard [DATASET=indices|us21|simulated] [SPLIT=official] [FRESH=1]    bars -> forecasts -> leaderboard
+# make test | lint | clean
+
+PYTHON  ?= python3
+DATASET ?= indices
+SPLIT   ?= official
+SCRATCH ?= scratch
+# `indices` starts from nothing; others start from a copy of the committed results, so only what is missing is run.
+FRESH   ?= $(if $(filter indices,$(DATASET)),1,0)
+
+BENCH := .venv/bin/bench
+READY := .venv/.ready
+
+.PHONY: leaderboard test lint clean
+
+leaderboard: $(READY)
+	@rm -rf $(SCRATCH)/$(DATASET) && mkdir -p $(SCRATCH)
+	@if [ $(FRESH) != 1 ] && [ -d results/$(DATASET) ]; then cp -r results/$(DATASET) $(SCRATCH)/; fi
+	$(BENCH) run --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) > /dev/null || [ $$? -eq 1 ]
+	$(BENCH) board --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) --against results --full
+
+test: $(READY)
+	.venv/bin/python -m pytest -n auto
+
+lint: $(READY)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+clean:
+	rm -rf .venv $(SCRATCH)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit('volmark needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': make PYTHON=python3.11') if sys.version_info < (3, 11) else None"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fetch]'
+	@touch $@
