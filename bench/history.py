@@ -277,4 +277,3 @@ def example_history(n_sessions: int = 300, symbols: tuple[str, ...] = ("AAA", "B
         target(variance, ONE_STEP)[:-1].T,
     )
     return tape.history()
-

@@ -40,7 +40,9 @@ def main() -> None:
                 predictions.append([{"predictions": np.array([0.5])} for _ in range(SERIES)])
             task.evaluation_summary(predictions, model_name="constant")
             per_window.append(1000 * (time.perf_counter() - started) / WINDOWS)
-    print(f"fev {fev.__version__}: {statistics.median(per_window):.1f} ms per window, {SERIES} series, {WINDOWS} windows")
+    print(
+        f"fev {fev.__version__}: {statistics.median(per_window):.1f} ms per window, {SERIES} series, {WINDOWS} windows"
+    )
 
 
 if __name__ == "__main__":

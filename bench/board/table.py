@@ -203,10 +203,7 @@ def _table(
             check_cells(cells, forecasts, f"{dataset.id}: {entry} on {cells.task.name}")
             scored[entry] = Scored(cells, forecasts.forecast_var)
     rows = [_row(settings, dataset, entry, entry not in direct, scored) for entry in scored]
-    counts = {
-        name: {label: int((labels == label).sum()) for label in LABELS}
-        for name, labels in cells.regimes.items()
-    }
+    counts = {name: {label: int((labels == label).sum()) for label in LABELS} for name, labels in cells.regimes.items()}
     return TaskTable(
         task=cells.task.name, ahead=cells.task.ahead, derived_from=settings.tasks[cells.task.name].derived_from,
         n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
