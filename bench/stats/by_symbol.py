@@ -70,5 +70,4 @@ def symbol_tests(losses: ArrayLike, reference: ArrayLike, horizon: int = 1) -> S
                 cosine = ewc_test(d, horizon, "two-sided")
                 answer = cosine.statistic, cosine.p_value, cosine.mean_difference
             statistic[entry, s], p[entry, s], mean[entry, s] = answer
-    adjusted = np.array([holm(row) for row in p]).reshape(p.shape)
-    return SymbolTestsResult(statistic, p, adjusted, mean, "bartlett" if horizon == 1 else "cosine", horizon)
+    return SymbolTestsResult(statistic, p, holm(p), mean, "bartlett" if horizon == 1 else "cosine", horizon)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,16 +9,25 @@ Array = NDArray[np.float64]
 
 
 def holm(p_values: ArrayLike) -> Array:
-    """Adjusted p `(k,)`: rejecting those below 5 % makes a single false rejection at most 5 % likely.
+    """Adjusted p `(..., k)`: rejecting those below 5 % makes a single false rejection at most 5 % likely.
 
-    Valid under any dependence: Holm (1979), A simple sequentially rejective multiple test procedure,
-    Scandinavian Journal of Statistics 6. A test that is NaN was not made: it stays NaN and is not counted.
-    ValueError for another shape or a value outside 0 to 1. Computed by statsmodels.
+    Each family of k along the last axis on its own; valid under any dependence: Holm (1979), A simple
+    sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6. The i-th smallest of
+    m becomes `max over j <= i of (m - j + 1) p_(j)`, at most 1. A test that is NaN was not made: it stays NaN
+    and is not counted. ValueError for a value outside 0 to 1. Not computed by statsmodels, whose
+    `multipletests` empties the garbage of the whole process in every call; equal to it (tested).
 
     >>> holm([0.01, 0.04, float("nan"), 0.03])
     array([0.03, 0.06,  nan, 0.06])
     """
-    return _adjusted(p_values, "holm")
+    p = _checked(p_values)
+    order = np.argsort(p, axis=-1, kind="stable")  # NaN last
+    made = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+    factor = np.maximum(made - np.arange(p.shape[-1]), 1)
+    stepped = np.maximum.accumulate(factor * np.take_along_axis(p, order, axis=-1), axis=-1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
+    return adjusted
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Array:
@@ -32,17 +39,20 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     >>> benjamini_hochberg([0.01, 0.04, float("nan"), 0.03])
     array([0.03, 0.04,  nan, 0.04])
     """
-    return _adjusted(p_values, "fdr_bh")
+    from statsmodels.stats.multitest import fdrcorrection  # half a second to import: only where used
 
-
-def _adjusted(p_values: ArrayLike, method: Literal["holm", "fdr_bh"]) -> Array:
-    from statsmodels.stats.multitest import multipletests  # half a second: only where used
-
-    p = np.asarray(p_values, dtype=np.float64)
+    p = _checked(p_values)
+    if p.ndim != 1:
+        raise ValueError(f"p_values has shape {p.shape}: one family (k,) is needed")
     made = ~np.isnan(p)
-    if p.ndim != 1 or not ((p[made] >= 0) & (p[made] <= 1)).all():
-        raise ValueError(f"p_values of shape {p.shape}: (k,) from 0 to 1 are needed, NaN for a test not made")
     adjusted = np.full(p.shape, np.nan)
     if made.any():
-        adjusted[made] = multipletests(p[made], method=method)[1]
+        adjusted[made] = fdrcorrection(p[made], method="indep")[1]
     return adjusted
+
+
+def _checked(p_values: ArrayLike) -> Array:
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim == 0 or not (np.isnan(p) | ((p >= 0) & (p <= 1))).all():
+        raise ValueError(f"p_values of shape {p.shape} must be from 0 to 1, NaN for a test that was not made")
+    return p
