@@ -76,10 +76,10 @@ def _scores(board: Board, table: TaskTable) -> str:
 
     def cells(row: Row) -> list[str]:
         own = "" if row.derived or not table.derived_from else " (direct)"
-        values = [f"`{row.entry}`{own}", f"{row.qlike:.4f}", _short(row.mse_var), f"{row.mse_vol:.2f}"]
+        values = [f"`{row.entry}`{own}", _qlike(row.qlike), _short(row.mse_var), f"{row.mse_vol:.2f}"]
         values += [f"{row.rmse_vol:.2f}", "n/a" if row.direction is None else f"{row.direction:.3f}"]
         if board.market:
-            values.append("" if row.market_qlike is None else f"{row.market_qlike:.4f}")
+            values.append("" if row.market_qlike is None else _qlike(row.market_qlike))
         return values + [_p(row, name) for name in references]
 
     return _grid(headers, map(cells, table.rows)) if table.rows else "No entry has finished this task."
@@ -102,6 +102,10 @@ def probability(p_value: float) -> str:
     return "<.001" if p_value < 0.001 else f"{p_value:.3f}".lstrip("0")
 
 
+def _qlike(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.02 else f"{value:.5f}"
+
+
 def _short(value: float) -> str:
     return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
 
@@ -119,7 +123,7 @@ def _regimes(table: TaskTable) -> str:
     headers = ["QLIKE by regime"]
     headers += [f"{label} {name} (n={table.regime_counts[name][label]})" for name, label in shown]
     rows = [
-        [f"`{row.entry}`", *(f"{row.regimes[name][label].qlike:.4f}" for name, label in shown)] for row in table.rows
+        [f"`{row.entry}`", *(_qlike(row.regimes[name][label].qlike) for name, label in shown)] for row in table.rows
     ]
     return _grid(headers, rows)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli.common import JsonOption, Workspace, examples, say, show, show_json
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.config import Dataset
+    from bench.panel import Panel
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,49 +26,71 @@ FolderOption = Annotated[
 ]
 
 
-@app.command(epilog=examples("bench data fetch us21", "bench data fetch us21 --folder /tmp/bars/us21"))
-def fetch(context: typer.Context, dataset: DatasetArgument, folder: FolderOption = None) -> None:
+@app.command(epilog=examples("bench data fetch us21", "bench data fetch us21 --folder new --replace"))
+def fetch(
+    context: typer.Context,
+    dataset: DatasetArgument,
+    folder: FolderOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a snapshot that is there.")] = False,
+) -> None:
     """Fetch a snapshot by yfinance, check it, and store it; a snapshot that is there is kept if anything fails."""
-    from bench.sources import snapshot_folders
+    from bench.sources import BARS_FILES, snapshot_folders
     from bench.sources.yahoo import fetch as fetch_bars
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)
     target = folder or snapshot_folders(chosen)[0]
-    for note in fetch_bars(chosen, target).notes:
+    if not replace and any((target / name).exists() for name in BARS_FILES):
+        raise BenchError(f"{target} holds a snapshot: name another folder (--folder DIR) or say --replace")
+    fetched = fetch_bars(chosen, target)
+    for note in fetched.notes:
         say(note)
     say(f"stored in {target}")
-    check(context, dataset, target, False)
+    _tell(chosen, fetched.panel, False)
 
 
-@app.command(epilog=examples("bench data check us21", "bench data check indices --json"))
+@app.command(epilog=examples("bench data check us21", "bench data check us21 --against new/us21"))
 def check(
-    context: typer.Context, dataset: DatasetArgument, folder: FolderOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    dataset: DatasetArgument,
+    folder: FolderOption = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Snapshot folder to compare with, adjustments left aside.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check the bars of a dataset; say what is odd, and whether they are the ones its boards were made from."""
-    from bench.panel import oddities
+    from bench.panel import compare_panels
     from bench.sources import load_panel
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)
     panel = load_panel(chosen, folder)
+    gaps = compare_panels(panel, load_panel(chosen, against)) if against else []
+    _tell(chosen, panel, as_json, {gap.quantity: f"{gap.largest:.3g}, {gap.symbol} on {gap.day}" for gap in gaps})
+
+
+def _tell(dataset: Dataset, panel: Panel, as_json: bool, gaps: dict[str, str] | None = None) -> None:
+    """Print what a checked panel holds, how odd it is, which one it is, and how it differs from another."""
+    from bench.panel import oddities
+
     facts: dict[str, Any] = {
-        "dataset": chosen.id,
+        "dataset": dataset.id,
         "sessions": len(panel.dates),
         "first": str(panel.dates[0]),
         "last": str(panel.dates[-1]),
         "symbols": len(panel.symbols),
         **oddities(panel),
-        "identity": _identities(work, dataset, folder),
+        **{f"largest difference of {quantity}": where for quantity, where in (gaps or {}).items()},
     }
+    identities = _identities(dataset, panel)
     if as_json:
-        show_json(facts)
+        show_json({**facts, "identity": identities})
         return
     for name, value in facts.items():
-        if name != "identity":
-            show(f"{name:22}{value}")
-    for split, item in facts["identity"].items():
-        show(f"{'identity ' + split:22}{item['identity']} ({item['is']})")
+        show(f"{name:22} {value}")
+    for split, item in identities.items():
+        show(f"{'identity ' + split:22} {item['identity']} ({item['is']})")
 
 
 @app.command(epilog=examples("bench data identity us21", "bench data identity simulated --json"))
@@ -71,7 +98,11 @@ def identity(
     context: typer.Context, dataset: DatasetArgument, folder: FolderOption = None, as_json: JsonOption = False
 ) -> None:
     """Print the identity of the bars on every split that they cover."""
-    found = _identities(context.obj, dataset, folder)
+    from bench.sources import load_panel
+
+    work: Workspace = context.obj
+    chosen = work.dataset(dataset)
+    found = _identities(chosen, load_panel(chosen, folder))
     if as_json:
         show_json(found)
         return
@@ -79,14 +110,11 @@ def identity(
         show(f"{split:14}{item['identity']} ({item['is']})")
 
 
-def _identities(work: Workspace, name: str, folder: Path | None) -> dict[str, dict[str, str]]:
-    """Identity by split, and whether it is the pinned one."""
-    from bench.sources import load_panel
+def _identities(dataset: Dataset, whole: Panel) -> dict[str, dict[str, str]]:
+    """Identity by split that the bars cover, and whether it is the pinned one."""
     from bench.splits import origins_of
     from bench.tasks import ONE_STEP
 
-    dataset = work.dataset(name)
-    whole = load_panel(dataset, folder)
     found = {}
     for split_name, split in dataset.splits.items():
         panel = whole.until(split.score.last)

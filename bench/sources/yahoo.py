@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,7 +140,9 @@ def _without_unfinished(bars: pd.DataFrame, vix: pd.Series | None) -> tuple[pd.D
 def _download(dataset: Dataset, tickers: list[str], last: date) -> tuple[pd.DataFrame, list[str]]:
     """What yfinance brings for all tickers in one call, and the lines it logged meanwhile."""
     yfinance = _yfinance(dataset)
-    with _logged("yfinance") as lines:
+    with _logged("yfinance") as lines, warnings.catch_warnings():
+        # yfinance calls pandas in ways that pandas announces to end; nothing a user of ours can mend
+        warnings.filterwarnings("ignore", module="yfinance")
         try:
             data: Any = yfinance.download(
                 tickers,
