@@ -55,8 +55,9 @@ def skill_intervals(
     (ValueError where not). A draw of days is a vector of weights, so the mean losses of all symbols in all
     draws are one matrix product, entry by entry; the ratio is paired, since both losses get the same days.
     Interval: the percentiles of the draws, Efron (1979), with the stationary bootstrap of Politis and Romano
-    (1994), JASA 89, mean block `mean_block`. It is for the entry against the reference: whether two entries
-    differ cannot be read from whether their intervals overlap.
+    (1994), JASA 89, mean block `mean_block`. With some 750 sessions intervals of nominal 90 % cover about 88 %
+    of the time at horizon 1, 82 % at 5 and 21 (docs/size_and_power.md). An interval is for the entry against
+    the reference: whether two entries differ cannot be read from whether their intervals overlap.
 
     >>> rng = np.random.default_rng(1)
     >>> reference = rng.chisquare(2, (500, 3))

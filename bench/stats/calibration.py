@@ -14,6 +14,9 @@ from bench.stats.results import CalibrationResult
 
 Array = NDArray[np.float64]
 
+EXACT = 1e-12
+"""Relative size below which an error of the regression is rounding."""
+
 
 def mincer_zarnowitz(target_var: ArrayLike, forecast_var: ArrayLike, horizon: int = 1) -> CalibrationResult:
     """The regression `target = intercept + slope x forecast + error` of one series, and a test of (0, 1).
@@ -26,7 +29,8 @@ def mincer_zarnowitz(target_var: ArrayLike, forecast_var: ArrayLike, horizon: in
 
     Levels weigh as they are, so the largest days of the sample decide. Under overlap (`horizon` above 1) the
     test rejects too often: read it as a description there. NaN and a `note` where nothing can be tested: fewer
-    than `horizon + 3` rows, a constant forecast. A perfect forecast has p 1. ValueError for other shapes or a
+    than `horizon + 3` rows, a constant forecast. A perfect forecast has p 1, another exact
+    line p 0. ValueError for other shapes or a
     forecast that is not finite.
 
     >>> rng = np.random.default_rng(1)
@@ -66,14 +70,16 @@ def _regression(y: Array, x: Array, result: CalibrationResult) -> CalibrationRes
     regressors = np.column_stack([np.ones(len(x)), x])
     options = {"maxlags": result.lags, "kernel": "bartlett", "use_correction": False}
     fit = OLS(y, regressors).fit(cov_type="HAC", cov_kwds=options)
-    if not np.linalg.cond(fit.cov_params()) < 1 / ROUNDING:
-        return replace(
-            result, intercept=float(fit.params[0]), slope=float(fit.params[1]), r_squared=float(fit.rsquared),
-            note="no test: the errors have no variance",
-        )  # fmt: skip
+    found = replace(result, intercept=float(fit.params[0]), slope=float(fit.params[1]), r_squared=float(fit.rsquared))
+    if fit.ssr <= EXACT**2 * float(y @ y):
+        certain = "the target is an exact line in the forecast, another one than (0, 1)"
+        return replace(found, statistic=math.inf, p_value=0.0, intercept_error=0.0, slope_error=0.0, note=certain)
+    covariance = np.asarray(fit.cov_params())
+    errors = np.sqrt(np.diag(covariance))
+    if not abs(covariance[0, 1]) < (1 - EXACT) * errors[0] * errors[1]:
+        return replace(found, note="no test: too few days carry the slope")
     wald = fit.wald_test((np.eye(2), np.array([0.0, 1.0])), use_f=True, scalar=True)
     return replace(
-        result, statistic=float(wald.statistic), p_value=float(wald.pvalue),
-        intercept=float(fit.params[0]), slope=float(fit.params[1]),
-        intercept_error=float(fit.bse[0]), slope_error=float(fit.bse[1]), r_squared=float(fit.rsquared),
+        found, statistic=float(wald.statistic), p_value=float(wald.pvalue),
+        intercept_error=float(errors[0]), slope_error=float(errors[1]),
     )  # fmt: skip

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # type: ignore[import-untyped]  # scipy ships no types
 
-from bench.stats.diebold_mariano import dm_test
 from bench.stats.differences import (
     CONSTANT,
     IDENTICAL,
@@ -21,7 +20,7 @@ from bench.stats.differences import (
     of_series,
 )
 from bench.stats.ewc import cosine_count, cosines, ewc_test
-from bench.stats.results import ConditionalResult, PanelTestResult
+from bench.stats.results import ConditionalResult, CosineResult
 
 Array = NDArray[np.float64]
 Variance = Literal["cosine", "martingale"]
@@ -47,9 +46,9 @@ def giacomini_white(
       in both regimes alike, for a rejection.
 
     `shift` asks the narrower question, whether the difference itself changes with the regime: the slope of d
-    on crisis, with the variance and t of `panel_test`. The theory holds for forecasts from windows of fixed
-    length. Under expanding windows with refits it is approximate, and the answer is about these forecasts as
-    they were made, not about the models.
+    on crisis, with the variance and t of `equal_weighted_cosine`. The theory holds for forecasts from windows
+    of fixed length. Under expanding windows with refits it is approximate, and the answer is about these
+    forecasts as they were made, not about the models.
 
     NaN and a `note` where nothing can be tested: too few sessions, or a regime that never changes. Identical
     losses have p 1. ValueError for shapes, infinite losses, or `crisis` other than 0, 1 and NaN.
@@ -107,7 +106,7 @@ def _wald(result: ConditionalResult, moments: Array, nu: int) -> ConditionalResu
     return replace(result, statistic=statistic, p_value=p, df=nu - 1)
 
 
-def _shift(d: Differences, crisis: Array, horizon: int) -> PanelTestResult | None:
+def _shift(d: Differences, crisis: Array, horizon: int) -> CosineResult | None:
     """The test of a zero slope of d on crisis, from the influence of each day on it, whose mean is the slope."""
     spread = float(crisis.var()) if len(d) else 0.0
     if spread == 0:
@@ -117,8 +116,7 @@ def _shift(d: Differences, crisis: Array, horizon: int) -> PanelTestResult | Non
     error = d.values - d.mean - slope * centred
     values = slope + centred * error / spread
     influence = Differences(values, d.rounding * 2 * len(d) / max(1.0, min(crisis.sum(), (1 - crisis).sum())))
-    bartlett = dm_test(influence, horizon, None, "bartlett", "two-sided")
-    return PanelTestResult(bartlett if horizon == 1 else ewc_test(influence, horizon, "two-sided"), bartlett)
+    return ewc_test(influence, horizon, "two-sided")
 
 
 def _differences(loss_a: ArrayLike, loss_b: ArrayLike, crisis: ArrayLike) -> tuple[Differences, Array]:

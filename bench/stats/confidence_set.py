@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.bootstrap import DRAWS, SEED, day_weights, long_enough, mean_block, too_few
-from bench.stats.daily import Array, checked_daily, difference_variances, relative
+from bench.stats.daily import Array, Relative, checked_daily, difference_variances, relative
 from bench.stats.differences import check_options, of_series
 
 ZERO = 1e-10
@@ -116,15 +116,15 @@ def _confidence_set(
         p = np.ones(1) if k == 1 else np.full(k, np.nan)
         note = "one entry: nothing to compare" if k == 1 else too_few(n, block)
         return ConfidenceSetResult(p, np.ones(k, dtype=bool), size, n, block, draws, note)
-    centred, means, scale = relative(losses)
-    twin = _twins(losses, centred, means)
+    rel = relative(losses)
+    twin = _twins(losses, rel)
     kept = np.flatnonzero(twin == np.arange(k))
     p = np.zeros(k)
     if len(kept) == 1:
         p[kept] = 1.0
     else:
-        drawn = (day_weights(n, block, draws, seed) @ centred[:, kept]).T / n
-        p[kept] = _eliminate(means[kept] / scale, drawn, 1.0 if all_p else size)
+        drawn = (day_weights(n, block, draws, seed) @ rel.centred[:, kept]).T / n
+        p[kept] = _eliminate(rel.means[kept] / rel.scale, drawn, 1.0 if all_p else size)
     same = twin >= 0
     p[same] = p[twin[same]]
     return ConfidenceSetResult(p, p > size, size, n, block, draws)
@@ -160,11 +160,11 @@ def _eliminate(means: Array, drawn: Array, enough: float) -> Array:
     return p
 
 
-def _twins(losses: Array, centred: Array, means: Array) -> NDArray[np.int_]:
+def _twins(losses: Array, rel: Relative) -> NDArray[np.int_]:
     """For each column itself, or the column that it equals; -1 where it is another one plus a positive constant."""
     twin = np.arange(losses.shape[1])
-    _, near = difference_variances(centred.T @ centred)
-    order = np.argsort(means, kind="stable")
+    _, near = difference_variances(rel.centred.T @ rel.centred / len(losses), rel.floor)
+    order = np.argsort(rel.means, kind="stable")
     for place, column in enumerate(order):
         for other in order[:place]:
             if near[column, other] and twin[other] == other:

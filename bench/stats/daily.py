@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +11,8 @@ Array = NDArray[np.float64]
 
 NEAR = 1e-6
 """Share of two variances below which the variance of a difference, computed from them, has lost digits."""
+FAINT = 1e-8
+"""Share of the largest loss below which the standard deviation of a difference has lost digits to its size."""
 
 
 def daily_mean_losses(losses: ArrayLike) -> Array:
@@ -52,22 +56,34 @@ def checked_daily(daily_losses: ArrayLike) -> Array:
     return losses
 
 
-def relative(losses: Array) -> tuple[Array, Array, float]:
-    """Losses `(n, k)` less the mean over entries of their day, centred and scaled; their means; the scale.
+@dataclass(frozen=True, eq=False)
+class Relative:
+    """Losses less the mean over entries of their day: `centred (n, k)` and divided by `scale`, and their `means`.
 
     What all entries share cancels in every difference of two: taken out first, it costs no digits later.
+    `floor` is the variance of a centred difference below which it may be rounding of the losses.
     """
+
+    centred: Array
+    means: Array
+    scale: float
+    floor: float
+
+
+def relative(losses: Array) -> Relative:
+    """The losses `(n, k)`, n > 0, relative to the mean over entries of their day."""
     shared = losses - losses.mean(axis=1, keepdims=True)
     means = shared.mean(axis=0)
     centred = shared - means
-    scale = float(np.abs(centred).max(initial=0.0)) or 1.0
-    return centred / scale, means, scale
+    scale = float(np.abs(centred).max()) or 1.0
+    return Relative(centred / scale, means, scale, (FAINT * float(np.abs(losses).max()) / scale) ** 2)
 
 
-def difference_variances(covariance: Array) -> tuple[Array, NDArray[np.bool_]]:
+def difference_variances(covariance: Array, floor: float = 0.0) -> tuple[Array, NDArray[np.bool_]]:
     """Variances `(k, k)` of all differences from a covariance matrix, `c_ii + c_jj - 2 c_ij`, and which are unsafe.
 
-    Unsafe are those below `NEAR` of the sum they are taken from: nearly equal series, to be looked at one by one.
+    Unsafe are those up to `floor`, or up to `NEAR` of the sum they are taken from: nearly equal series, to be
+    looked at one by one.
 
     >>> variances, unsafe = difference_variances(np.array([[2.0, 1.0, 2.0], [1.0, 3.0, 1.0], [2.0, 1.0, 2.0]]))
     >>> variances[0].tolist(), unsafe[0].tolist()
@@ -76,4 +92,4 @@ def difference_variances(covariance: Array) -> tuple[Array, NDArray[np.bool_]]:
     own = np.diag(covariance)
     total = own[:, None] + own[None, :]
     variances = total - (covariance + covariance.T)
-    return np.maximum(variances, 0.0), np.asarray(variances <= NEAR * total)
+    return np.maximum(variances, 0.0), np.asarray(variances <= np.maximum(NEAR * total, floor))

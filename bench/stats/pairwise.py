@@ -142,13 +142,17 @@ def _statistics(
 ) -> tuple[Array, Array, Array, Array]:
     """Statistics, p, mean differences and standard errors of all pairs; `factor` is NaN where there is no test."""
     n, k = losses.shape
-    nowhere = np.where(np.eye(k, dtype=bool), 0.0, np.nan)
-    centred, means, scale = relative(losses) if n else (losses, np.full(k, np.nan), 1.0)
-    difference = np.where(np.eye(k, dtype=bool), 0.0, means[:, None] - means[None, :])
+    own = np.eye(k, dtype=bool)
+    if n == 0:
+        nothing = np.where(own, 0.0, np.nan)
+        return nothing, np.where(own, 1.0, np.nan), nothing, nothing
+    rel = relative(losses)
+    difference = np.asarray(rel.means[:, None] - rel.means[None, :])
     if math.isnan(factor):
-        return nowhere, np.where(np.eye(k, dtype=bool), 1.0, np.nan), difference, nowhere.copy()
-    variances, unsafe = difference_variances(covariance(centred))
-    error = scale * np.sqrt(variances / n)
+        nothing = np.where(own, 0.0, np.nan)
+        return nothing, np.where(own, 1.0, np.nan), difference, nothing
+    variances, unsafe = difference_variances(covariance(rel.centred), rel.floor)
+    error = rel.scale * np.sqrt(variances / n)
     statistic = np.divide(difference, error, out=np.zeros((k, k)), where=error > 0) * factor
     p = np.minimum(1.0, 2.0 * special.stdtr(df, -np.abs(statistic)))
     for i, j in np.argwhere(np.triu(unsafe, 1)):

@@ -147,7 +147,7 @@ class ConditionalResult:
     mean_crisis: float
     n_calm: int
     n_crisis: int
-    shift: PanelTestResult | None
+    shift: CosineResult | None
     variance: Literal["cosine", "martingale"]
     horizon: int
     n: int

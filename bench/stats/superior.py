@@ -48,7 +48,7 @@ def superior_predictive_ability(
     `mean_block`. arch leaves the differences as they are, so that the noisiest entry sets the bar for all: they
     are divided by omega beforehand, the HAC standard deviation of `diebold_mariano` (estimated in blocks
     instead it varies more, and the test rejects more true nulls). With 753 sessions a true null of four
-    entries is still rejected at 5 % in about 8 % of samples: see docs/size_and_power.md.
+    entries is still rejected at 5 % in 6 to 8 % of samples.
 
     Entries identical to the reference, or worse by a constant, are left out and counted in `note`; one that is
     better by a constant, up to rounding, gives p 0. NaN with too few sessions, p 1 without any other entry.
