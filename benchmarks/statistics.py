@@ -73,8 +73,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=21)
     parser.add_argument("--sessions", type=int, default=753)
     args = parser.parse_args()
-    stats.benjamini_hochberg([0.5])  # statsmodels and arch are imported beforehand: once in a process, whatever the size
-    stats.day_weights(10, 2, 1)
+    stats.day_weights(10, 2, 1)  # arch is imported beforehand: once in a process, whatever the size
     rows = [measured(entries, args.sessions, args.symbols) for entries in args.entries]
     print(f"{args.symbols} symbols, {args.sessions} sessions, seconds")
     print(tabulate(rows, headers="keys", floatfmt=".2f", tablefmt="github"))
