@@ -78,6 +78,7 @@ class Campaign:
         return Run(
             entry=entry.name, version=entry.row.version, dataset=self.dataset.id, split=self.split_name,
             task=task.name, state=state, identity=identity, data_identity=self.data_identity, identity_of=parts,
+            about={"family": entry.family, "description": entry.row.description, "tuned_on": entry.row.tuned_on},
         )  # fmt: skip
 
 
@@ -98,6 +99,20 @@ def open_campaign(registry: Registry, dataset_name: str, split_name: str, result
     if pinned is not None and identity != pinned and results in (None, registry.results):
         raise DataError(other_vintage(registry, dataset, split_name, panel, identity))
     return Campaign(registry.settings, dataset, split_name, panel, identity, results or registry.results)
+
+
+def refuse_other_bars(campaign: Campaign) -> None:
+    """Raises where the results folder holds results of this split that come from other bars."""
+    folder = campaign.results / campaign.dataset.id / campaign.split_name
+    for path in sorted(folder.glob("*/*/run.json")):
+        place = Place(campaign.results, campaign.dataset.id, campaign.split_name, path.parts[-3], path.parts[-2])
+        found = store.read_run(place)
+        if found is not None and found.data_identity != campaign.data_identity:
+            raise DataError(
+                f"{place} comes from other bars (identity {found.data_identity[:12]}, these are "
+                f"{campaign.data_identity[:12]}); a board holds one identity: name another folder (--results DIR) or "
+                f"remove {folder}"
+            )
 
 
 def publish_measure(campaign: Campaign) -> bool:

@@ -41,6 +41,7 @@ class Row(Base):
     reads: list[str]
     seeds: int = Field(default=1, ge=1)
     study: Name | None = None
+    tuned_on: Name | None = None
 
     @field_validator("reads")
     @classmethod
@@ -146,17 +147,29 @@ class Catalogue:
         return [entry for entry in self.entries.values() if entry.row.study is None]
 
 
-def discover(root: Path) -> Catalogue:
+def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:
+    for row in submission.entries:
+        for name in [] if row.tasks == PATH else row.tasks:
+            if name not in known:
+                raise BenchError(
+                    f"{family}/submission.yaml: entries: {row.name}: no task `{name}`{did_you_mean(name, known)}"
+                )
+
+
+def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
     """Returns the entries below `root`, sorted by name; a family that is wrong is a problem, not an end.
 
-    Model code is not imported.
+    `tasks` are the names that a row may answer (None: any). Model code is not imported.
     """
+    known = None if tasks is None else set(tasks)
     entries: dict[str, Entry] = {}
     problems: list[str] = []
     for path in sorted(root.glob("*/submission.yaml")):
         try:
             submission = read_yaml(path, Submission)
             code_files(path.parent)
+            if known is not None:
+                _check_tasks(path.parent.name, submission, known)
         except BenchError as error:
             problems.append(str(error))
             continue

@@ -21,7 +21,7 @@ from bench import store
 from bench.campaign import Campaign
 from bench.entries import Entry
 from bench.errors import StorageError
-from bench.process import EntryFailure, Stopped
+from bench.process import EntryFailure, Stopped, sweep_stages
 from bench.store import Forecasts, Place, Run
 from bench.tasks import Task, from_path
 from bench.walk import Walk, lacking, walk
@@ -88,8 +88,9 @@ def _plan_entry(campaign: Campaign, entry: Entry, tasks: dict[str, Task], todo: 
             continue
         keep = stored.seeds if same and not stored.problem else {}
         todo.stored[place] = dict(keep)
-        if stored.run is not None and same:
+        if stored.run is not None:
             run.measured = stored.run.measured if keep else {}
+            run.runs = stored.run.runs + int(stored.run.state == store.DONE and not same)
         for seed in range(entry.row.seeds):
             if seed not in keep:
                 missing.setdefault(seed, []).append(task)
@@ -117,6 +118,7 @@ def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None
     and is raised; what was stored is kept.
     """
     listener = listener or Listener()
+    sweep_stages()
     for place, why in todo.skipped.items():
         _store_without(todo, place, store.SKIPPED, why)
     failures: dict[str, str] = {}

@@ -32,6 +32,7 @@ from bench.config import Limits
 HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin", "wire", "worker")
 """The modules of this package that a worker can import."""
 
+STAGE = "volmark-"
 MAX_DEPTH = 8
 OUTPUT_TAIL = 2000
 POLL_SECONDS = 0.2
@@ -84,7 +85,7 @@ def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
 
     The copies keep the worker's import path away from the repository, its datasets and its results.
     """
-    stage = Path(tempfile.mkdtemp(prefix="volmark-"))
+    stage = Path(tempfile.mkdtemp(prefix=f"{STAGE}{os.getpid()}-"))
     try:
         ours = Path(__file__).parent
         (stage / "lib" / "bench").mkdir(parents=True)
@@ -100,6 +101,14 @@ def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def sweep_stages() -> None:
+    """Remove the folders that killed runs of ours left in the temporary folder."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{STAGE}*-*"):
+        owner = folder.name.removeprefix(STAGE).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class WorkerProcess:
     """A started worker; `send` and `receive` frames, `close` to end it and everything that it started."""
 
@@ -110,6 +119,7 @@ class WorkerProcess:
         self._stop = stop
         child_read, self._write_fd = os.pipe()
         self._read_fd, child_write = os.pipe()
+        self._work = str(stage / "work")
         packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
         arguments = [str(child_read), str(child_write), str(os.getpid()), str(stage)]
         # -S: no .pth file (an editable install) puts this repository on the path. Not -I, which would also
@@ -120,8 +130,8 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(child_read, child_write),
-            cwd=stage / "work",
-            env={"PATH": os.defpath, "HOME": str(stage / "work"), "TMPDIR": str(stage / "work"), "LANG": "C.UTF-8",
+            cwd=self._work,
+            env={"PATH": os.defpath, "HOME": self._work, "TMPDIR": self._work, "LANG": "C.UTF-8",
                  "PYTHONHASHSEED": "0", **ONE_THREAD},
             start_new_session=True,
         )  # fmt: skip
@@ -289,10 +299,25 @@ class WorkerProcess:
         if self._closed:
             return
         self._closed = True
+        strays = self._strays()
         with suppress(ProcessLookupError, PermissionError):  # it and its group ended before
             os.killpg(self._process.pid, signal.SIGKILL)
+        for stray in strays:
+            with suppress(psutil.Error):
+                stray.kill()
         self._process.wait()
         os.close(self._write_fd)
         os.close(self._read_fd)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    def _strays(self) -> list[psutil.Process]:
+        """What the entry started in sessions of its own: descendants, and orphans that work in its folder."""
+        strays = []
+        with suppress(psutil.Error):
+            strays = psutil.Process(self._process.pid).children(recursive=True)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.ppid() == 1 and process.environ().get("TMPDIR") == self._work:
+                    strays.append(process)
+        return strays

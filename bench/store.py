@@ -71,6 +71,8 @@ class Run:
     seed_digests: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
     traceback: str | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    runs: int = 1
     measured: dict[str, Any] = field(default_factory=dict)
 
 
@@ -253,14 +255,20 @@ def _remove(path: Path) -> None:
 # Reading -------------------------------------------------------------------------------------------
 
 
+def read_run(place: Place) -> Run | None:
+    """The record of a result; None where it is not there or damaged."""
+    try:
+        return Run(**json.loads((place.folder / "run.json").read_bytes()))
+    except (ValueError, TypeError, OSError):
+        return None
+
+
 def read(place: Place) -> Stored:
     """Returns a stored result; damage (a truncated or edited file) is told in `problem`, not raised."""
-    path = place.folder / "run.json"
-    if not path.is_file():
+    if not (place.folder / "run.json").is_file():
         return Stored(None)
-    try:
-        run = Run(**json.loads(path.read_bytes()))
-    except (ValueError, TypeError, OSError):
+    run = read_run(place)
+    if run is None:
         return Stored(None, problem=f"{place}/run.json is damaged")
     if run.state not in (DONE, FAILED, SKIPPED, MISSING):
         return Stored(None, problem=f"{place}/run.json has no state `{run.state}`")

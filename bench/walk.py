@@ -25,6 +25,8 @@ from bench.splits import origins_of, positions
 from bench.tasks import ONE_STEP, Rows, Task, rows_inside, target
 
 Array = NDArray[np.float64]
+LEAST_VAR, MOST_VAR = 1e-16, 1e4
+"""What a forecast of a daily variance may be: as volatility, from a millionth of a percent to 10,000 % a day."""
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -224,11 +226,12 @@ class _Clock:
         return [worker.receive(what, seconds)[1] for worker in self.crew]
 
     def _check(self, forecast_var: Array, day: np.datetime64) -> None:
-        """A forecast that is not finite and > 0 fails the run."""
-        if forecast_var.min() > 0 and forecast_var.max() < np.inf:  # false where there is a NaN
+        """A forecast that is not finite and > 0, or that no daily variance can be, fails the run."""
+        if forecast_var.min() >= LEAST_VAR and forecast_var.max() <= MOST_VAR:  # false where there is a NaN
             return
-        bad = np.argwhere(~(np.isfinite(forecast_var) & (forecast_var > 0)))[0]
+        bad = np.argwhere(~((forecast_var >= LEAST_VAR) & (forecast_var <= MOST_VAR)))[0]
         value = forecast_var[tuple(bad)]
         shown = "NaN" if np.isnan(value) else f"{value:g}"
         step = f", step {bad[0] + 1}," if forecast_var.ndim == 2 else ""
-        raise EntryFailure(f"forecast for {self.panel.symbols[bad[-1]]} on {day}{step} is {shown}")
+        why = "" if not np.isfinite(value) or value <= 0 else f", no daily variance ({LEAST_VAR:g} to {MOST_VAR:g})"
+        raise EntryFailure(f"forecast for {self.panel.symbols[bad[-1]]} on {day}{step} is {shown}{why}")

@@ -94,9 +94,10 @@ def test_p_values_are_the_panel_test(sandbox, board):
         expected = panel_test(loss["mean"], loss["flat"], horizon=cells.task.ahead)
         found = row(board, task, "mean")["tests"]["flat"]
         assert found["p_value"] == pytest.approx(expected.p_value, rel=1e-9)
-        assert found["bartlett_p_value"] == pytest.approx(
-            panel_diebold_mariano(loss["mean"], loss["flat"], horizon=cells.task.ahead).p_value, rel=1e-9
-        )
+        assert found["p_holm"] == found["p_value"], "one test is not adjusted"
+        if cells.task.ahead > 1:
+            bartlett = panel_diebold_mariano(loss["mean"], loss["flat"], horizon=cells.task.ahead)
+            assert found["bartlett_p_value"] == pytest.approx(bartlett.p_value, rel=1e-9)
         assert row(board, task, "flat")["tests"].keys() == {"mean"}
 
 
@@ -208,4 +209,4 @@ def test_ten_days_of_data_give_a_board(sandbox):
 
 
 def test_probabilities_are_printed_without_false_zeros():
-    assert [probability(p) for p in (0.0001, 0.0123, 1.0, float("nan"))] == ["<.001", ".012", "1.000", "n/a"]
+    assert [probability(p) for p in (0.0001, 0.0123, 1.0, None)] == ["<.001", ".012", "1.000", "n/a"]

@@ -193,6 +193,14 @@ class Model(Forecaster):
 """,
         "forecast for CCC on 2010-12-31 is inf",
     ),
+    "subnormal": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        return np.full(3, 1e-320)
+""",
+        "forecast for AAA on 2010-12-31 is 9.99989e-321, no daily variance (1e-16 to 10000)",
+    ),
     "undeclared input": (
         """
 class Model(Forecaster):
@@ -301,7 +309,8 @@ def test_a_failed_entry_is_tried_again_and_recovers(sandbox):
     assert "reason" not in sandbox.run_json("broken")
 
 
-def test_what_an_entry_started_ends_with_it(sandbox):
+@pytest.mark.parametrize("options", ["", "start_new_session=True"])
+def test_what_an_entry_started_ends_with_it(sandbox, options):
     sandbox.add_entry(
         "forker",
         """
@@ -309,9 +318,9 @@ import subprocess
 class Model(Forecaster):
     def forecast(self, history):
         if not hasattr(self, "child"):
-            self.child = subprocess.Popen(["sleep", "987"])
+            self.child = subprocess.Popen(["sleep", "987"], OPTIONS)
         return history.variance[-1]
-""",
+""".replace("OPTIONS", options),
     )
     assert sandbox("run", "forker").code == 0
     deadline = time.monotonic() + 5

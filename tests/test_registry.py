@@ -130,6 +130,10 @@ def submission(sandbox, **changes: Any) -> None:
         ({"row": {"name": "Bad Name"}}, "entries.0.name:"),
         ({"row": {"class": "not a class"}}, "entries.0.class:"),
         ({"row": {"seeds": 0}}, "entries.0.seeds:"),
+        (
+            {"row": {"tasks": ["next-dey"]}},
+            "flat/submission.yaml: entries: flat: no task `next-dey` (did you mean `next",
+        ),
     ],
 )
 def test_a_wrong_submission_is_left_out_and_said_and_the_rest_runs(sandbox, changes, message):
@@ -153,13 +157,6 @@ def test_a_link_is_no_code(sandbox):
     assert outcome.code == 2
     assert "no entry `flat`" in outcome.err
     assert "flat/data.csv: is a link; put the file itself in the entry's folder" in outcome.err
-
-
-def test_an_unknown_task_of_an_entry_is_one_line(sandbox):
-    submission(sandbox, row={"tasks": ["next-dey"]})
-    outcome = sandbox("run", "flat")
-    assert outcome.code == 2
-    assert "no task `next-dey` (did you mean `next-day`?)" in outcome.err
 
 
 def test_listing_imports_no_model_code_and_nothing_heavy(sandbox):

@@ -365,7 +365,7 @@ def test_an_entry_that_reads_what_a_dataset_lacks_is_skipped(sandbox):
     }
     board = (sandbox.root / "results/bare/LEADERBOARD.md").read_text()
     assert "skipped" in board
-    assert "QLIKE by regime" not in board  # without a VIX every regime is unknown
+    assert "by the VIX at the origin" not in board  # without a VIX every regime is unknown
     labels = pd.read_parquet(sandbox.root / "results/bare/realized.parquet")["regime_month"]
     assert set(labels) == {"unknown"}
 
@@ -376,7 +376,7 @@ def test_a_vix_for_regimes_only_is_not_handed_out(sandbox):
     sandbox.add_entry("reader", "class Model(Forecaster):\n    pass", reads=["vix"])
     outcome = sandbox("run", "--dataset", "own")
     assert outcome.code == 0
-    assert "QLIKE by regime" in (sandbox.root / "results/own/LEADERBOARD.md").read_text()
+    assert "by the VIX at the origin" in (sandbox.root / "results/own/LEADERBOARD.md").read_text()
 
 
 def test_a_split_without_a_session_to_score_is_one_line(sandbox):
@@ -400,11 +400,18 @@ def test_other_bars_than_the_pinned_ones_are_refused_with_a_comparison(sandbox):
     assert sandbox("run", "--results", str(sandbox.root / "own")).code == 0
 
 
-def test_a_board_of_two_identities_is_refused(sandbox):
+def test_results_of_other_bars_are_not_mixed(sandbox):
     sandbox("run")
-    bars = made_up_bars(seed=2)
-    sandbox.add_dataset("tiny", DATASET, bars, made_up_vix())
-    sandbox("run", "flat")
+    whole = contents(sandbox.root / "results")
+    sandbox.add_dataset("tiny", DATASET, made_up_bars(seed=2), made_up_vix())
+    outcome = sandbox("run", "flat")
+    assert outcome.code == 2
+    assert "comes from other bars" in outcome.err
+    assert contents(sandbox.root / "results") == whole
+    assert sandbox("run", "flat", "--results", str(sandbox.root / "other")).code == 0
+    there, here = (sandbox.root / name / "tiny/official/next-day/flat" for name in ("other", "results"))
+    for name in ("run.json", "forecasts.parquet"):
+        (here / name).write_bytes((there / name).read_bytes())
     outcome = sandbox("board")
     assert outcome.code == 2
     assert "come from different bars" in outcome.err

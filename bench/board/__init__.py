@@ -1,6 +1,7 @@
-"""The leaderboard: one table object made from stored results, and its renderings."""
+"""The leaderboard: one object made from stored results, and its renderings."""
 
-from bench.board.table import Board, build_board
-from bench.board.writing import board_folder, differences, write_board
+from bench.board.model import Board
+from bench.board.table import build_board
+from bench.board.writing import board_folder, current_board, differences, make_board
 
-__all__ = ["Board", "board_folder", "build_board", "differences", "write_board"]
+__all__ = ["Board", "board_folder", "build_board", "current_board", "differences", "make_board"]

@@ -2,175 +2,340 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from bench.board.table import Absent, Board, Card, Row, TaskTable
+from bench.board.model import Absent, Board, Row, TaskTable
 from bench.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
+FIGURES = {
+    "pairs": "p-values of all pairs of entries (panel test, not adjusted)",
+    "cumulated": "QLIKE saved against the anchor, cumulated over the score window; crisis months are shaded",
+    "volatility": "realised and forecast volatility of the market symbol",
+    "scatter": "realised against forecast volatility of the market symbol",
+    "cost": "QLIKE against seconds of fitting, with the Pareto front",
+    "symbols": "QLIKE by symbol, relative to the anchor",
+}
+"""The figures of a board, by file name, and what each shows."""
+NONE = "-"
 
 
 def render(board: Board) -> str:
-    """Returns the board as markdown: head, a table per task, regimes, costs, conventions."""
-    parts = [_head(board)]
+    """Returns the board as markdown: head, conclusion, a section per task, costs, conventions."""
+    parts = [_head(board), "## What the tests say", "\n".join(f"- {line}" for line in board.conclusion)]
     for table in board.tables:
-        parts += [f"## {table.task}", _about(table), _scores(board, table), _regimes(table), _absent(table.absent)]
-    parts += ["## What each entry reads and costs", _costs(board.cards), "## How to read this", _conventions(board)]
+        parts += [f"## {table.task}", _about(board, table), _scores(board, table), _absent(table.absent)]
+        if table.rows:
+            parts.append(_details("More scores", [_more(board, table)]))
+            parts.append(_details("By regime", _regimes(board, table)))
+        if any(row.true_qlike is not None for row in table.rows):
+            parts.append(_truth(table))
+    parts += [_figures(board), _luck(board)]
+    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", _conventions(board)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def render_headline(board: Board, task: str) -> str:
-    """Returns the score table of one task."""
-    for table in board.tables:
-        if table.task == task:
-            parts = [f"{board.dataset} {board.split}, {table.task}", _scores(board, table), _absent(table.absent)]
-            return "\n\n".join(part for part in parts if part)
-    return f"{board.dataset} {board.split}: no result of {task}"
+def render_headline(board: Board, rows: int | None = None) -> str:
+    """Returns the score table of the headline task, or its first rows."""
+    table = board.table(board.headline)
+    if table is None:
+        return f"{board.dataset} {board.split}: no result of {board.headline}"
+    parts = [f"{board.dataset} {board.split}, {table.task}", _scores(board, table, rows), _absent(table.absent)]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _grid(headers: list[str], rows: Iterable[list[str]]) -> str:
-    align = ["left", *["right"] * (len(headers) - 1)]
+def grid(headers: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
+    """A markdown table; the first `left` columns are text."""
+    align = ["left"] * left + ["right"] * (len(headers) - left)
     return tabulate(list(rows), headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
 
 
-def _head(board: Board) -> str:
-    windows = {name: f"{first} to {last or 'now'}" for name, (first, last) in board.windows.items()}
-    lines = [
-        f"# {board.dataset}: {board.split} leaderboard",
-        f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}; protocol {board.protocol}.",
-        f"Fit {windows['fit']}, select {windows['select']}, score {windows['score']}. "
-        f"Bars' identity `{board.data_identity[:16]}`.",
-        "Rows are sorted by QLIKE. The order alone says little: whether two rows can be told apart is said by the "
-        "p-values, and only against the references.",
-    ]
-    return "\n\n".join(lines)
+def probability(p_value: float | None) -> str:
+    """A p-value as it is printed: three digits, `<.001` below.
 
-
-def _about(table: TaskTable) -> str:
-    text = f"{table.n_origins} origins, {table.first_origin} to {table.last_origin}."
-    if table.zero_targets:
-        text += f" {table.zero_targets} cells with a target of zero are left out of QLIKE for every entry."
-    if table.derived_from:
-        text += (
-            f" Nearly accounting: 20 of the 21 sessions are known. Rows are induced by the `{table.derived_from}` "
-            f"forecasts where an entry has no forecast of its own; of these, the MSE on variance is that of "
-            f"`{table.derived_from}` divided by 441, so a test on it says the same."
-        )
-    methods = sorted({test.method for row in table.rows for test in row.tests.values()})
-    lags = sorted({test.lags for row in table.rows for test in row.tests.values()})
-    if methods == ["bartlett"]:
-        text += f" p: panel Diebold-Mariano on QLIKE, Bartlett, {lags[0]} lags."
-    elif methods:
-        text += f" p: panel equal-weighted-cosine test on QLIKE; in brackets Bartlett with {lags[0]} lags."
-    return text
-
-
-def _scores(board: Board, table: TaskTable) -> str:
-    market = [f"QLIKE {board.market}"] if board.market else []
-    references = [name for name in board.references if any(name in row.tests for row in table.rows)]
-    headers = ["entry", "QLIKE", "MSE var", "MSE vol", "RMSE vol", "dir. acc.", *market]
-    headers += [f"p vs {name}" for name in references]
-
-    def cells(row: Row) -> list[str]:
-        own = "" if row.derived or not table.derived_from else " (direct)"
-        values = [f"`{row.entry}`{own}", _qlike(row.qlike), _short(row.mse_var), f"{row.mse_vol:.2f}"]
-        values += [f"{row.rmse_vol:.2f}", "n/a" if row.direction is None else f"{row.direction:.3f}"]
-        if board.market:
-            values.append("" if row.market_qlike is None else _qlike(row.market_qlike))
-        return values + [_p(row, name) for name in references]
-
-    return _grid(headers, map(cells, table.rows)) if table.rows else "No entry has finished this task."
-
-
-def _p(row: Row, reference: str) -> str:
-    """A p-value behind an arrow: down where the row has the smaller loss."""
-    test = row.tests.get(reference)
-    if test is None:
-        return "-"
-    arrow = "↓" if test.mean_difference < 0 else "↑"
-    shown = f"{arrow} {probability(test.p_value)}"
-    return shown if test.method == "bartlett" else f"{shown} ({probability(test.bartlett_p_value)})"
-
-
-def probability(p_value: float) -> str:
-    """A p-value as it is printed: three digits, `<.001` below."""
-    if math.isnan(p_value):  # too few days for a test
+    >>> probability(0.0123), probability(1e-9), probability(None)
+    ('.012', '<.001', 'n/a')
+    """
+    if p_value is None:
         return "n/a"
-    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".lstrip("0")
+    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
 
 
-def _qlike(value: float) -> str:
+def loss(value: float | None) -> str:
+    """A QLIKE as it is printed."""
+    if value is None:
+        return NONE
     return f"{value:.4f}" if value >= 0.02 else f"{value:.5f}"
+
+
+def percent(value: float | None) -> str:
+    """A skill as it is printed, in percent."""
+    return NONE if value is None else f"{100 * value:+.1f}"
+
+
+def plain_text(reason: str) -> str:
+    """A stranger's words in a table cell: one line, nothing that markdown or HTML would read."""
+    cleaned = " ".join(reason.split())[:300]
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in cleaned)
 
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
 
 
-def _regimes(table: TaskTable) -> str:
-    """QLIKE in calm and crisis, by both definitions."""
-    shown = [
-        (name, label)
-        for name in ("month", "origin")
-        for label in (CALM, CRISIS)
-        if table.regime_counts[name].get(label)
+def _details(summary: str, tables: list[str]) -> str:
+    tables = [table for table in tables if table]
+    return f"<details><summary>{summary}</summary>\n\n" + "\n\n".join(tables) + "\n\n</details>" if tables else ""
+
+
+# The head and the tables of a task ------------------------------------------------------------------
+
+
+def _head(board: Board) -> str:
+    windows = {name: f"{first} to {last or 'now'}" for name, (first, last) in board.windows.items()}
+    table = board.table(board.headline)
+    lines = [
+        f"# {board.dataset}: {board.split} leaderboard",
+        f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}; protocol {board.protocol}; "
+        f"bars `{board.data_identity[:16]}`.",
+        f"Fit {windows['fit']}, select {windows['select']}, score {windows['score']}"
+        + (f" ({table.n_origins} origins for {table.task})." if table else "."),
+        f"Noise floor: a perfect {board.headline} forecast would score a QLIKE of about {board.noise_floor:.3f}, since "
+        "the measure is a noisy proxy of the variance. "
+        + (
+            f"Smallest resolvable gap on {table.task}: {table.gap:.4f}."
+            if table and table.gap is not None
+            else "No reference has finished, so there is no resolvable gap to show."
+        ),
     ]
-    if not shown or not table.rows:
-        return ""
-    headers = ["QLIKE by regime"]
-    headers += [f"{label} {name} (n={table.regime_counts[name][label]})" for name, label in shown]
+    return "\n\n".join(lines)
+
+
+def _about(board: Board, table: TaskTable) -> str:
+    text = f"{table.n_origins} origins, {table.first_origin} to {table.last_origin}."
+    if table.zero_targets:
+        text += f" {table.zero_targets} cells with a target of zero are left out of QLIKE for every entry."
+    if table.derived_from:
+        text += (
+            f" Nearly accounting: all but one of the sessions are known. Rows are induced by the "
+            f"`{table.derived_from}` forecasts where an entry has none of its own; of these, the MSE on variance is "
+            f"that of `{table.derived_from}` divided by 441, so a test on it says the same."
+        )
+    if table.method == "bartlett":
+        text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags."
+    elif table.method:
+        lags = next((t for row in table.rows for t in row.tests.values() if t.bartlett_p_value is not None), None)
+        text += f" Tests: panel equal-weighted cosine, t({table.cosines})"
+        text += "; unadjusted Bartlett p in brackets." if lags else "."
+    if table.gap is not None:
+        text += f" Smallest resolvable gap to `{board.anchor}`: {loss(table.gap)}."
+    return text
+
+
+def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
+    if not table.rows:
+        return "No entry has finished this task."
+    reference, anchor = board.skill_reference, board.anchor
+    baseline = next((row.direction for row in table.rows if row.entry == board.baseline), None)
+    direction = "dir. acc." if baseline is None else f"dir. acc. ({baseline:.3f})"
+    headers = ["tier", "entry", "QLIKE", f"skill vs {reference} %", "wins", "MSE var", "RMSE vol", direction]
+    tested = [name for name in dict.fromkeys([reference, anchor]) if any(name in row.tests for row in table.rows)]
+    headers += [f"p vs {name}" for name in tested]
+
+    def cells(row: Row) -> list[str]:
+        own = " (direct)" if table.derived_from and not row.derived else ""
+        return [
+            str(row.tier), f"`{row.entry}`{own}", loss(row.qlike), _skill(row),
+            NONE if row.wins is None else f"{row.wins}/{len(board.symbols)}", _short(row.mse_var),
+            f"{row.rmse_vol:.2f}",
+            "n/a" if row.direction is None else f"{row.direction:.3f}", *(_p(row, name) for name in tested),
+        ]  # fmt: skip
+
+    shown = table.rows if rows is None else table.rows[:rows]
+    return grid(headers, map(cells, shown), left=2)
+
+
+def _skill(row: Row) -> str:
+    if row.skill is None:
+        return NONE
+    if row.skill_low is None:
+        return percent(row.skill)
+    return f"{percent(row.skill)} [{percent(row.skill_low)}, {percent(row.skill_high)}]"
+
+
+def _p(row: Row, reference: str) -> str:
+    """A Holm-adjusted p behind an arrow: down where the row has the smaller loss."""
+    test = row.tests.get(reference)
+    if test is None:
+        return NONE
+    arrow = "↓" if test.mean_difference < 0 else "↑"
+    shown = f"{arrow} {probability(test.p_holm)}"
+    return shown if test.bartlett_p_value is None else f"{shown} ({probability(test.bartlett_p_value)})"
+
+
+def _more(board: Board, table: TaskTable) -> str:
+    market = [f"QLIKE {board.market}"] if board.market else []
+    headers = ["entry", *market, "MSE vol", "MAE vol", "bias", f"R² vs {board.baseline}"]
+    headers += [f"symbols better / worse than {board.anchor}", f"p of dir. acc. ({board.baseline})", "p in the set"]
     rows = [
-        [f"`{row.entry}`", *(_qlike(row.regimes[name][label].qlike) for name, label in shown)] for row in table.rows
+        [
+            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []), f"{row.mse_vol:.2f}", f"{row.mae_vol:.2f}",
+            f"{row.bias:.3f}", NONE if row.r_squared is None else f"{row.r_squared:.3f}",
+            NONE if row.symbols_better is None else f"{row.symbols_better} / {row.symbols_worse}",
+            NONE if row.direction_p_value is None else probability(row.direction_p_value),
+            probability(row.set_p_value),
+        ]
+        for row in table.rows
+    ]  # fmt: skip
+    return grid(headers, rows)
+
+
+def _regimes(board: Board, table: TaskTable) -> list[str]:
+    """One table for each definition of a regime."""
+    tables = []
+    for name, title in (("month", "by calendar month of the target"), ("origin", "by the VIX at the origin")):
+        counts = table.regime_counts[name]
+        labels = [label for label in (CALM, CRISIS) if counts.get(label)]
+        if not labels:
+            continue
+        headers = [title, *(f"QLIKE {label} (n={counts[label]})" for label in labels)]
+        headers += [f"MSE var {label}" for label in labels]
+        headers += [f"skill vs {board.skill_reference} {label} %" for label in labels]
+        if name == "origin":
+            headers += ["GW p", "change p"]
+        rows = []
+        for row in table.rows:
+            scores = [row.regimes[name][label] for label in labels]
+            cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(_short(s.mse_var) for s in scores)]
+            cells += [percent(score.skill) for score in scores]
+            if name == "origin":
+                given = row.conditional
+                cells += (
+                    [NONE, NONE] if given is None else [probability(given.p_value), probability(given.shift_p_holm)]
+                )
+            rows.append(cells)
+        tables.append(grid(headers, rows))
+    return tables
+
+
+def _truth(table: TaskTable) -> str:
+    """Order by proxy and by true variance, on simulated bars."""
+    by_proxy = sorted(table.rows, key=lambda row: row.qlike)
+    by_truth = sorted(table.rows, key=lambda row: row.true_qlike or 0.0)
+    rows = [
+        [f"`{row.entry}`", loss(row.qlike), str(i), loss(row.true_qlike), str(by_truth.index(row) + 1)]
+        for i, row in enumerate(by_proxy, start=1)
     ]
-    return _grid(headers, rows)
+    tau = NONE if table.truth_agreement is None else f"{table.truth_agreement:.2f}"
+    text = f"Bars are simulated, so the true variance is known. Agreement of the two orders (Kendall's tau): {tau}."
+    return text + "\n\n" + grid(["entry", "QLIKE, proxy", "place", "QLIKE, truth", "place"], rows)
 
 
 def _absent(absent: list[Absent]) -> str:
     if not absent:
         return ""
-    return _grid(["without scores", "state", "reason"], ([f"`{a.entry}`", a.state, _text(a.reason)] for a in absent))
+    rows = ([f"`{row.entry}`", row.state, plain_text(row.reason)] for row in absent)
+    return grid(["without scores", "state", "reason"], rows, left=3)
 
 
-def _text(reason: str) -> str:
-    """A stranger's words in a table cell: one line, nothing that markdown or HTML would read."""
-    cleaned = " ".join(reason.split())[:300]
-    for character in "\\`*_[]<>|":
-        cleaned = cleaned.replace(character, f"\\{character}")
-    return cleaned
+# The board as a whole -------------------------------------------------------------------------------
 
 
-def _costs(cards: list[Card]) -> str:
-    headers = ["entry", "version", "reads", "refit every", "seeds", "parameters", "fit s", "ms per origin", "peak MB"]
+def _figures(board: Board) -> str:
+    table = board.table(board.headline)
+    if table is None or not table.rows:
+        return ""
+    images = [
+        f"![{FIGURES[name]}](figures/{name}.svg)\n\n*{FIGURES[name][0].upper()}{FIGURES[name][1:]}.*"
+        for name in figure_names(board)
+    ]
+    return "\n\n".join([f"## Figures ({board.headline})", *images])
+
+
+def figure_names(board: Board) -> list[str]:
+    """The figures that a board has: those that need a market or an anchor only where there is one."""
+    table = board.table(board.headline)
+    entries = [row.entry for row in table.rows] if table else []
+    names = list(FIGURES) if entries else []
+    if board.market is None:
+        names = [name for name in names if name not in ("volatility", "scatter")]
+    if board.anchor not in entries:
+        names = [name for name in names if name not in ("cumulated", "symbols")]
+    if len(entries) < 2:
+        names = [name for name in names if name not in ("pairs", "cumulated")]
+    return names
+
+
+def _luck(board: Board) -> str:
+    if not board.luck or board.other_split is None:
+        return ""
+    headers = ["entry", f"QLIKE {board.split}", "place", f"QLIKE {board.other_split}", "place", "tuned on"]
+    rows = [
+        [f"`{row.entry}`", loss(row.qlike), str(row.place), loss(row.other_qlike), str(row.other_place),
+         row.tuned_on or NONE]
+        for row in board.luck
+    ]  # fmt: skip
+    title = f"## {board.split.capitalize()} and {board.other_split} side by side ({board.headline})"
+    text = (
+        "Places by QLIKE, for a look at who was lucky; they are descriptions, no test lies behind them. Rows that were "
+        "tuned on a split look better there than they are."
+    )
+    return "\n\n".join([title, text, grid(headers, rows)])
+
+
+def _costs(board: Board) -> str:
+    several = any(card.seeds > 1 for card in board.cards)
+    headers = ["entry", "version", "runs", "reads", "refit every", "seeds", *(["± seeds"] if several else [])]
+    headers += ["parameters", "fit s", "ms per origin", "peak MB"]
     rows = [
         [
-            f"`{card.entry}`", card.version, " + ".join(READS[name] for name in card.reads),
-            "-" if card.refit is None else str(card.refit), str(card.seeds),
-            "-" if card.parameters is None else str(card.parameters), f"{card.fit_seconds:.1f}",
+            f"`{card.entry}`" + (" †" if card.warnings else ""), card.version, str(card.runs),
+            " + ".join(READS[name] for name in card.reads), NONE if card.refit is None else str(card.refit),
+            str(card.seeds), *([NONE if card.seed_spread is None else f"{card.seed_spread:.4f}"] if several else []),
+            NONE if card.parameters is None else str(card.parameters), f"{card.fit_seconds:.1f}",
             f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}",
         ]
-        for card in cards
+        for card in board.cards
     ]  # fmt: skip
-    return _grid(headers, rows)
+    machines = sorted({card.hardware for card in board.cards if card.hardware})
+    notes = [f"† {card.entry}: {card.warnings} warnings in its run record." for card in board.cards if card.warnings]
+    made_on = [f"Made on {'; '.join(machines)}."] if machines else []
+    return "\n\n".join([grid(headers, rows), *notes, *made_on])
 
 
 def _conventions(board: Board) -> str:
-    threshold = f"{board.vix_crisis:g}"
+    reference, anchor, threshold = board.skill_reference, board.anchor, f"{board.vix_crisis:g}"
     lines = [
-        "QLIKE `y/f - ln(y/f) - 1` ranks the rows; it has no unit and is robust to noise in the measure (Patton 2011). "
-        "A perfect forecast of a Garman-Klass measure still scores about 0.13.",
-        "MSE var: squared error of the variance in (percent squared) squared, robust. MSE vol: of the annualised "
-        "volatility, in percentage points squared; what people read, but not robust. RMSE vol: its root.",
+        "QLIKE `y/f - ln(y/f) - 1` orders the rows; it has no unit and is robust to noise in the measure (Patton "
+        "2011).",
+        "Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap "
+        "over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer). Further "
+        "tiers repeat the procedure on the rest: a reading aid without joint coverage. Inside a tier the order is not "
+        "tested.",
+        f"Skill: 1 less the geometric mean over symbols of QLIKE over that of `{reference}`, with the 90 % bootstrap "
+        f"interval of the paired difference over days. Wins: symbols on which the QLIKE is below that of "
+        f"`{reference}`.",
+        "p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not independent), adjusted by "
+        "Holm over the rows; ↓ the row's loss is the smaller one, ↑ the larger one.",
+        "MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the "
+        "annualised volatility in percentage points; what people read, but not robust to noise in the measure.",
         "Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.",
-        f"Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known "
-        f"value. Volatility reverts, so a constant gets about 65 %: read it beside `{board.baseline}`'s, not 50 %.",
-        "p: two-sided, of equal QLIKE against that entry, on the daily mean over symbols (stacked stock-days are not "
-        "independent); ↓ the row's loss is the smaller one, ↑ the larger one. Not adjusted for several tests.",
-        f"Month: the mean VIX of the target's calendar month is below {threshold} (calm) or not (crisis); known only "
-        f"afterwards, so a description. Origin: the VIX at the close of the origin.",
-        "Costs: seconds of all fits, milliseconds of a forecast of the whole panel, summed over tasks that are run one "
-        "by one; parameters per symbol" + (f"; on {'; '.join(board.hardware)}." if board.hardware else "."),
+        "Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known "
+        f"value. Volatility reverts, so a constant gets about 65 %: the yardstick is that of `{board.baseline}`, in "
+        "brackets at the head of the column, and the p under More scores is against it. A forecast that is the latest "
+        "value has none (n/a).",
+        "Bias: geometric mean over symbols of mean forecast over mean target.",
+        f"Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 % "
+        "(Holm over symbols). They move together, so the count is a description.",
+        f"Month: the mean VIX close of the target's calendar month is below {threshold} (calm) or not (crisis), known "
+        "only afterwards: no test inside it. Origin: the VIX close at the origin. GW: Giacomini and White (2006), "
+        f"equal loss with `{reference}` in both regimes; change: the difference is the same in both (Holm). With "
+        "refits on growing samples both are statements about these forecasts.",
+        "Smallest resolvable gap: 2.80 standard errors of the daily mean difference, median over the first two tiers.",
+        "Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the "
+        "QLIKE of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over "
+        "seeds and over tasks that are run one by one; parameters are per symbol or, for pooled models, per network.",
     ]
     return "\n".join(f"- {line}" for line in lines)

@@ -1,7 +1,9 @@
-"""Boards on disk, and whether two of them agree."""
+"""Boards on disk: markdown, JSON, CSV and figures; reading one back; whether two of them agree."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterator
@@ -9,13 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from bench.board.figures import draw
+from bench.board.gather import Gathered, gather, inputs_digest
 from bench.board.markdown import render
-from bench.board.table import Board
+from bench.board.model import Board, Row
+from bench.board.table import board_of
+from bench.config import Dataset, Settings
 from bench.store import as_json, write_atomic
 
 MAIN_SPLIT = "official"
-COSTS = ("hardware", "cards")
-"""What a board says of the machine that ran it, not of the forecasts."""
+COSTS = ("cards", "inputs", "conclusion")
+"""What a board says of the machine that ran it, and what follows from that."""
 
 
 def board_folder(results: Path, dataset: str, split: str) -> Path:
@@ -23,9 +31,32 @@ def board_folder(results: Path, dataset: str, split: str) -> Path:
     return results / dataset if split == MAIN_SPLIT else results / dataset / split
 
 
-def write_board(board: Board, results: Path) -> Path:
-    """Writes LEADERBOARD.md and leaderboard.json; returns the path of the markdown."""
+def make_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> tuple[Board, Path]:
+    """Builds a board and writes it; returns it with the path of its markdown."""
+    gathered = gather(settings, dataset, split_name, results)
+    board = board_of(gathered, results)
+    return board, write_board(board, gathered, results)
+
+
+def current_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> tuple[Board, Path] | None:
+    """The board on disk if it was made from just what is stored now, else None."""
+    folder = board_folder(results, dataset.id, split_name)
+    path = folder / "LEADERBOARD.md"
+    try:
+        board = TypeAdapter(Board).validate_json((folder / "leaderboard.json").read_bytes())
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
+    whole = board.inputs == inputs_digest(settings, dataset, split_name, results) and text == render(board)
+    return (board, path) if whole else None
+
+
+def write_board(board: Board, gathered: Gathered, results: Path) -> Path:
+    """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
     folder = board_folder(results, board.dataset, board.split)
+    for name, svg in draw(board, gathered).items():
+        write_atomic(folder / "figures" / f"{name}.svg", svg)
+    write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
     write_atomic(folder / "leaderboard.json", as_json(plain(board)))
     path = folder / "LEADERBOARD.md"
     write_atomic(path, render(board).encode())
@@ -33,17 +64,33 @@ def write_board(board: Board, results: Path) -> Path:
 
 
 def plain(board: Board) -> dict[str, Any]:
-    """The board as JSON values: numbers that are not finite become None."""
+    """The board as JSON values."""
+    return asdict(board)
 
-    def clean(value: Any) -> Any:
+
+def as_csv(board: Board) -> str:
+    """One line for each entry and task: every number of the row, nested ones as `tests.har.p_holm`."""
+    lines = [{"task": table.task, **_flat(row, board.symbols)} for table in board.tables for row in table.rows]
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return sink.getvalue()
+
+
+def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
+    values = asdict(row)
+    values["symbol_qlike"] = dict(zip(symbols, row.symbol_qlike, strict=True))
+
+    def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
-            return {key: clean(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [clean(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, item in value.items():
+                yield from flatten(item, f"{name}.{key}" if name else key)
+        else:
+            yield name, value
 
-    cleaned: dict[str, Any] = clean(asdict(board))
-    return cleaned
+    return dict(flatten(values, ""))
 
 
 def differences(board: Board, committed: Path, *, tolerance: float, with_costs: bool = False) -> list[str]:
@@ -51,9 +98,12 @@ def differences(board: Board, committed: Path, *, tolerance: float, with_costs: 
 
     Numbers agree within `tolerance`, relative; costs are compared only when asked for.
     """
-    if not committed.is_file():
+    try:
+        theirs = json.loads(committed.read_bytes())
+    except FileNotFoundError:
         return [f"{committed} is not there"]
-    theirs = json.loads(committed.read_bytes())
+    except ValueError:
+        return [f"{committed} is damaged"]
     mine = plain(board)
     for name in () if with_costs else COSTS:
         mine.pop(name, None)

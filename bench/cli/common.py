@@ -61,7 +61,7 @@ class Workspace:
     @cached_property
     def catalogue(self) -> Catalogue:
         """All entries."""
-        return discover(self.registry.root / "submissions")
+        return discover(self.registry.root / "submissions", self.registry.settings.tasks)
 
     def dataset(self, name: str | None) -> Dataset:
         """The named dataset, or the registry's default."""

@@ -1,4 +1,4 @@
-"""The readers: `bench board`, `bench list`, `bench show`."""
+"""The readers: `bench board`, `bench compare`, `bench list`, `bench show`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def register(app: typer.Typer) -> None:
         board
     )
     app.command("list", epilog=examples("bench list entries", "bench list datasets --json"))(list_)
+    app.command(
+        "compare",
+        epilog=examples("bench compare log-har har", "bench compare garch egarch --task month-ahead --regime crisis"),
+    )(compare_)
     app.command("show", epilog=examples("bench show garch", "bench show log-har --json"))(show_)
 
 
@@ -49,26 +53,27 @@ def board(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild the board from stored forecasts alone, and print its headline table."""
-    from bench.board import board_folder, build_board, differences, write_board
+    from bench.board import board_folder, build_board, differences, make_board
     from bench.board.markdown import render, render_headline
     from bench.board.writing import plain
 
     work: Workspace = context.obj
     folder, chosen, split_name = work.results(results), work.dataset(dataset), work.split(split)
-    made = build_board(work.registry.settings, chosen, split_name, folder)
+    inputs = work.registry.settings, chosen, split_name, folder
     place = board_folder(folder, chosen.id, split_name)
     if check:
+        made = build_board(*inputs)
         path = place / "LEADERBOARD.md"
         gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, with_costs=True)
         if not gaps and (not path.is_file() or path.read_text(encoding="utf-8") != render(made)):
             gaps = [f"{path} is not what the stored forecasts give"]
         _agreement(gaps, f"{place / 'leaderboard.json'}", as_json)
         return
-    path = write_board(made, folder)
+    made, path = make_board(*inputs)
     if as_json:
         show_json(plain(made))
     else:
-        show(render(made) if full else render_headline(made, work.registry.settings.headline))
+        show(render(made) if full else render_headline(made))
         say(f"board: {path}")
     if against is not None:
         other = board_folder(against.resolve(), chosen.id, split_name) / "leaderboard.json"
@@ -85,6 +90,44 @@ def _agreement(gaps: list[str], other: str, as_json: bool) -> None:
         say("\n".join([f"differs from {other} in {len(gaps)} values:", *(f"  {gap}" for gap in gaps[:20])]))
     if gaps:
         raise typer.Exit(1)
+
+
+def compare_(
+    context: typer.Context,
+    a: Annotated[str, typer.Argument(help="Entry.")],
+    b: Annotated[str, typer.Argument(help="Entry that it is compared with.")],
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="One symbol alone.")] = None,
+    regime: Annotated[str | None, typer.Option("--regime", help="calm or crisis, by the VIX at the origin.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="Write an SVG there.")] = None,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two entries: the difference, whether a test tells them apart, and where it comes from."""
+    from dataclasses import asdict
+
+    from bench.board.compare import as_figure, as_text, compare
+    from bench.board.gather import gather
+    from bench.store import write_atomic
+
+    work: Workspace = context.obj
+    settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
+    task_name = settings.task(task or settings.headline).name
+    chosen.split(split_name)
+    gathered = gather(settings, chosen, split_name, work.results(results))
+    if task_name not in gathered.tasks:
+        raise BenchError(f"no results of {task_name} on {chosen.id} {split_name}")
+    scores = gathered.tasks[task_name]
+    result = compare(scores, a, b, dataset=chosen.id, split=split_name, symbol=symbol, regime=regime)
+    if figure is not None:
+        write_atomic(figure, as_figure(result))
+        say(f"figure: {figure}")
+    if as_json:
+        show_json(asdict(result))
+    else:
+        show(as_text(result))
 
 
 def list_(
@@ -138,7 +181,9 @@ def _tasks(work: Workspace) -> list[dict[str, Any]]:
     return [
         {
             "task": name,
-            "target": f"mean variance of {spec.behind} known and {spec.ahead} coming sessions",
+            "target": "mean daily variance of "
+            + (f"{spec.behind} known and {spec.ahead} coming" if spec.behind else f"{spec.ahead} coming")
+            + (" session" if spec.behind + spec.ahead == 1 else " sessions"),
             "rows": f"derived from {spec.derived_from}" if spec.derived_from else "forecast",
         }
         for name, spec in work.registry.settings.tasks.items()

@@ -53,7 +53,7 @@ def run(
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
     from bench import executor, store
-    from bench.campaign import open_campaign, publish_measure
+    from bench.campaign import open_campaign, publish_measure, refuse_other_bars
 
     work: Workspace = context.obj
     chosen = work.catalogue.select(entries or [])
@@ -66,6 +66,7 @@ def run(
         return
     try:
         with store.locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
+            refuse_other_bars(campaign)
             todo = executor.plan(campaign, chosen, task or [])
             for problem in todo.damaged:
                 say(f"damaged, is run again: {problem}")
@@ -93,16 +94,17 @@ def _execute(campaign: Campaign, todo: Plan, jobs: int) -> dict[str, str]:
 
 
 def _board(work: Workspace, campaign: Campaign) -> tuple[Path | None, str]:
-    """Write the board; none where every row of the run is one of a study."""
-    from bench.board import build_board, write_board
+    """Write the board unless it is that of what is stored; none where every row of the run is one of a study."""
+    from bench.board import current_board, make_board
     from bench.board.markdown import render_headline
 
+    inputs = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
     try:
-        board = build_board(work.registry.settings, campaign.dataset, campaign.split_name, campaign.results)
+        board, path = current_board(*inputs) or make_board(*inputs)
     except BenchError as error:
         say(f"no board: {error}")
         return None, ""
-    return write_board(board, campaign.results), render_headline(board, work.registry.settings.headline)
+    return path, render_headline(board)
 
 
 def _tell_plan(todo: Plan, as_json: bool) -> None:

@@ -1,0 +1,130 @@
+"""Stored results of one dataset and split, scored: what boards, figures and comparisons are made from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import store
+from bench.board.model import Absent
+from bench.config import Dataset, Settings
+from bench.errors import BenchError
+from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
+from bench.store import Place, Realized, Run, Stored
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """One task: the cells, every finished entry's losses, what is absent, and which rows are derived."""
+
+    cells: Cells
+    scored: dict[str, Scored]
+    absent: list[Absent]
+    derived: set[str]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Everything that is stored of a dataset and split: `runs` by entry and task, scores by task."""
+
+    settings: Settings
+    dataset: Dataset
+    split_name: str
+    data_identity: str
+    inputs: str
+    realized: Realized
+    runs: dict[Place, Run]
+    seeds: dict[str, list[Scored]] = field(default_factory=dict)
+    tasks: dict[str, TaskScores] = field(default_factory=dict)
+
+
+def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> Gathered:
+    """Returns the scored results of a dataset and split; no bars and no entries are read.
+
+    Raises a `BenchError` where there are no results, where they come from bars of several identities, and where
+    an entry's cells are not the task's.
+    """
+    stored = _stored(settings, dataset, split_name, results)
+    if not stored:
+        raise BenchError(
+            f"no results of {dataset.id} on {split_name} in {results}: "
+            f"run `bench run --dataset {dataset.id} --split {split_name}`"
+        )
+    realized = store.read_realized(results, dataset.id)
+    gathered = Gathered(
+        settings,
+        dataset,
+        split_name,
+        _one_identity(stored),
+        inputs_digest(settings, dataset, split_name, results),
+        realized,
+        {place: item.run for place, item in stored.items() if item.run is not None and item.state == store.DONE},
+    )
+    for name, task in settings.task_objects.items():
+        derived_from = settings.tasks[name].derived_from
+        direct = {place.entry: item for place, item in stored.items() if place.task == name}
+        source = {place.entry: item for place, item in stored.items() if place.task == derived_from}
+        cells = cells_of(realized, dataset.split(split_name), task)
+        if len(cells.origins) and (direct or source):
+            gathered.tasks[name] = _score(dataset, cells, direct, source, realized)
+    headline = gathered.tasks.get(settings.headline)
+    for place, item in stored.items():
+        if headline and place.task == settings.headline and len(item.seeds) > 1 and item.state == store.DONE:
+            gathered.seeds[place.entry] = [Scored(headline.cells, part.forecast_var) for part in item.seeds.values()]
+    return gathered
+
+
+def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> str:
+    """sha256 of what a board is made from: run records, measure, registry; the same digest, the same board."""
+    digest = hashlib.sha256()
+    splits = [split_name, *(name for name in dataset.splits if name != split_name)]
+    paths = [path for name in splits for path in sorted((results / dataset.id / name).glob("*/*/run.json"))]
+    for path in (*paths, results / dataset.id / "realized.parquet"):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    digest.update(settings.model_dump_json().encode() + dataset.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def _stored(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> dict[Place, Stored]:
+    """Every result of the split, sorted by task and entry."""
+    found = {}
+    for task in settings.tasks:
+        for path in sorted((results / dataset.id / split_name / task).glob("*/run.json")):
+            place = Place(results, dataset.id, split_name, task, path.parent.name)
+            found[place] = store.read(place)
+    return found
+
+
+def _one_identity(stored: dict[Place, Stored]) -> str:
+    seen: dict[str, Place] = {}
+    for place, item in stored.items():
+        if item.run is not None and not item.problem:
+            seen.setdefault(item.run.data_identity, place)
+    if len(seen) > 1:
+        (one, here), (other, there) = list(seen.items())[:2]
+        raise BenchError(
+            f"{here} and {there} come from different bars (identities {one[:12]} and {other[:12]}): "
+            "a board holds one identity; run the older ones again"
+        )
+    return next(iter(seen), "")
+
+
+def _score(
+    dataset: Dataset, cells: Cells, direct: dict[str, Stored], source: dict[str, Stored], realized: Realized
+) -> TaskScores:
+    """Direct forecasts come before derived ones; both are checked to be of just these cells."""
+    result = TaskScores(cells, {}, [], set())
+    for entry, item in {**source, **direct}.items():
+        if item.forecasts is None or item.state != store.DONE:
+            reason = item.problem or (item.run.reason if item.run else None) or "not finished"
+            result.absent.append(Absent(entry, item.state, reason))
+            continue
+        forecasts = item.forecasts if entry in direct else induced_forecasts(realized, item.forecasts, cells.task)
+        check_cells(cells, forecasts, f"{dataset.id}: {entry} on {cells.task.name}")
+        result.scored[entry] = Scored(cells, forecasts.forecast_var)
+        if entry not in direct:
+            result.derived.add(entry)
+    result.absent.sort(key=lambda row: row.entry)
+    return result
