@@ -15,9 +15,10 @@ from bench.config import Dataset, Registry, Settings, Split
 from bench.entries import Entry
 from bench.errors import DataError, StorageError
 from bench.panel import Difference, Panel, compare_panels, largest_difference
+from bench.realized import Realized, read_realized, write_realized
 from bench.sources import load_panel, snapshot_folders
 from bench.splits import nothing_to_score, origins_of
-from bench.store import Place, Realized, Run
+from bench.store import Place, Run, State
 from bench.tasks import ONE_STEP, Rows, Task
 
 
@@ -71,7 +72,7 @@ class Campaign:
             "data": self.data_identity,
         }
 
-    def new_run(self, entry: Entry, task: Task, state: str) -> Run:
+    def new_run(self, entry: Entry, task: Task, state: State) -> Run:
         """A record of a result of this campaign, without its outcome."""
         parts = self.identity_of(entry, task)
         identity = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -94,18 +95,16 @@ def open_campaign(registry: Registry, dataset_name: str, split_name: str, result
     panel = whole.until(split.score.last)
     if not len(origins_of(panel.dates, split, ONE_STEP)):
         raise nothing_to_score(dataset.id, split_name, panel.dates, split)
+    if results in (None, registry.results):
+        _refuse_other_vintage(registry, dataset, split_name, whole)
     identity = panel.identity()
-    pinned = dataset.identity.get(split_name)
-    if pinned is not None and identity != pinned and results in (None, registry.results):
-        raise DataError(other_vintage(registry, dataset, split_name, panel, identity))
     return Campaign(registry.settings, dataset, split_name, panel, identity, results or registry.results)
 
 
 def refuse_other_bars(campaign: Campaign) -> None:
     """Raises where the results folder holds results of this split that come from other bars."""
-    folder = campaign.results / campaign.dataset.id / campaign.split_name
-    for path in sorted(folder.glob("*/*/run.json")):
-        place = Place(campaign.results, campaign.dataset.id, campaign.split_name, path.parts[-3], path.parts[-2])
+    folder = campaign.results / campaign.dataset.id
+    for place in store.places(campaign.results, campaign.dataset.id, campaign.split_name):
         found = store.read_run(place)
         if found is not None and found.data_identity != campaign.data_identity:
             raise DataError(
@@ -118,47 +117,77 @@ def refuse_other_bars(campaign: Campaign) -> None:
 def publish_measure(campaign: Campaign) -> bool:
     """Write the daily measure of the campaign's sessions; returns False where the published one covers it.
 
-    The file is every split's: a split that ends earlier leaves the longer one alone.
+    The file is every split's: a split that ends earlier leaves the longer one alone. A day that is published
+    does not change; a `DataError` says where it would.
     """
     new = realized_of(campaign.panel, campaign.settings.regimes.vix_crisis)
-    try:
-        old = store.read_realized(campaign.results, campaign.dataset.id)
-    except StorageError:
-        old = None
-    if old is not None and len(old.dates) > len(new.dates) and old.symbols == new.symbols:
-        n = len(new.dates)
-        same_days = np.array_equal(old.dates[:n], new.dates)
-        if same_days and np.array_equal(old.measure_var[:n], new.measure_var, equal_nan=True):
+    path = campaign.results / campaign.dataset.id / "realized.parquet"
+    old = read_realized(campaign.results, campaign.dataset.id) if path.is_file() else None
+    if old is not None:
+        _refuse_changed_days(campaign, old, new)
+        if len(old.dates) > len(new.dates) and old.vix_crisis == new.vix_crisis:
             return False
-    return store.write_realized(campaign.results, campaign.dataset.id, new)
+    return write_realized(campaign.results, campaign.dataset.id, new)
+
+
+def _refuse_changed_days(campaign: Campaign, old: Realized, new: Realized) -> None:
+    folder = campaign.results / campaign.dataset.id
+    mend = f"name another folder (--results DIR) or remove {folder}"
+    n = min(len(old.dates), len(new.dates))
+    if old.symbols != new.symbols or not np.array_equal(old.dates[:n], new.dates[:n]):
+        raise DataError(f"{folder}/realized.parquet has other symbols or sessions than these bars; {mend}")
+    gap = np.abs(old.measure_var[:n] - new.measure_var[:n])
+    changed = gap > 1e-9 * np.abs(new.measure_var[:n])
+    if changed.any():
+        i, j = np.argwhere(changed)[0]
+        raise DataError(
+            f"{folder}/realized.parquet: the published measure of {new.symbols[j]} on {new.dates[i]} is not that of "
+            f"these bars ({int(changed.sum())} values differ); {mend}"
+        )
 
 
 def realized_of(panel: Panel, threshold: float) -> Realized:
     """The daily measure of a panel with both regimes of every session."""
     vix = np.full(len(panel.dates), np.nan) if panel.vix is None else panel.vix
+    by_month = regimes.by_month(panel.dates, vix, threshold)
+    last = panel.dates[-1]
+    if np.busday_offset(last, 1, roll="forward").astype("datetime64[M]") == last.astype("datetime64[M]"):
+        by_month[panel.dates.astype("datetime64[M]") == last.astype("datetime64[M]")] = regimes.UNKNOWN  # not over
     at_origin = regimes.at_origin(vix, threshold)
     return Realized(
         panel.dates,
         panel.symbols,
         panel.variance,
-        regime_month=regimes.by_month(panel.dates, vix, threshold),
+        regime_month=by_month,
         regime_origin=np.concatenate([np.array([regimes.UNKNOWN]), at_origin[:-1]]),
+        vix_crisis=threshold,
         true_var=panel.true_var,
     )
 
 
-def other_vintage(registry: Registry, dataset: Dataset, split_name: str, panel: Panel, identity: str) -> str:
-    """The message for bars of another identity than the pinned one: how far they differ, and what to do."""
-    lines = [
-        f"{dataset.id}: these bars are not the ones that the board of `{split_name}` was made from "
-        f"(identity {identity[:12]}, pinned {dataset.identity[split_name][:12]})"
-    ]
-    lines += [
-        f"  {gap.quantity}: largest absolute difference {gap.largest:.3g}, {gap.symbol} on {gap.day}"
-        for gap in _differences(registry, dataset, split_name, panel)
-    ]
-    lines.append("to build a board of your own from them, name a folder for it: --results DIR")
-    return "\n".join(lines)
+def _refuse_other_vintage(registry: Registry, dataset: Dataset, split_name: str, whole: Panel) -> None:
+    """Raises where the bars are not those of a pinned split, and says how far they differ.
+
+    Not only the split that is run is checked, but all that the bars cover: the published measure is one file.
+    """
+    for name, pinned in dataset.identity.items():
+        last = dataset.split(name).score.last
+        if name != split_name and (last is None or whole.dates[-1] < np.datetime64(last)):
+            continue
+        panel = whole.until(last)
+        identity = panel.identity()
+        if identity == pinned:
+            continue
+        lines = [
+            f"{dataset.id}: these bars are not the ones that the board of `{name}` was made from "
+            f"(identity {identity[:12]}, pinned {pinned[:12]})"
+        ]
+        lines += [
+            f"  {gap.quantity}: largest absolute difference {gap.largest:.3g}, {gap.symbol} on {gap.day}"
+            for gap in _differences(registry, dataset, name, panel)
+        ]
+        lines.append("to build a board of your own from them, name a folder for it: --results DIR")
+        raise DataError("\n".join(lines))
 
 
 def _differences(registry: Registry, dataset: Dataset, split_name: str, panel: Panel) -> list[Difference]:
@@ -171,7 +200,7 @@ def _differences(registry: Registry, dataset: Dataset, split_name: str, panel: P
         if other.identity() == dataset.identity[split_name]:
             return compare_panels(panel, other)
     try:
-        published = store.read_realized(registry.results, dataset.id)
+        published = read_realized(registry.results, dataset.id)
     except StorageError:
         return []
     both = published.symbols == panel.symbols and np.isin(panel.dates, published.dates).any()

@@ -20,8 +20,8 @@ from bench.tasks import Task
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
-Label = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)]
-"""Text that may be written as a number, such as a version."""
+Label = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,19}$")]
+"""A short word that may be written as a number, such as a version."""
 
 
 class Base(BaseModel):
@@ -170,6 +170,7 @@ class Regimes(Base):
 class Limits(Base):
     """Limits of one worker process."""
 
+    run_seconds: float = Field(default=21_600, gt=0)
     start_seconds: float = Field(default=120, gt=0)
     fit_seconds: float = Field(default=3600, gt=0)
     forecast_seconds: float = Field(default=60, gt=0)
@@ -196,10 +197,11 @@ class Settings(Base):
             raise ValueError(f"headline {self.headline} is no task{did_you_mean(self.headline, self.tasks)}")
         for name, spec in self.tasks.items():
             source = self.tasks.get(spec.derived_from) if spec.derived_from else None
-            if spec.derived_from and (source is None or source.behind or source.ahead != spec.ahead):
+            fits = source is not None and not source.behind and source.ahead == spec.ahead and spec.behind
+            if spec.derived_from and not fits:
                 raise ValueError(
-                    f"tasks.{name}.derived_from must name a task with ahead {spec.ahead} and nothing behind, "
-                    f"not {spec.derived_from}"
+                    f"tasks.{name}.derived_from must name a task with ahead {spec.ahead} and nothing behind, and have "
+                    f"sessions behind itself, not {spec.derived_from}"
                 )
         return self
 
@@ -229,12 +231,13 @@ class Registry:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Registry:
-        """The registry of the folder `start` (default: the working directory) or of the nearest one above it."""
+        """The registry of the folder `start`; None: of the working directory or the nearest one above it."""
         here = (start or Path.cwd()).resolve()
-        for folder in (here, *here.parents):
+        for folder in (here, *(here.parents if start is None else ())):
             if (folder / "bench.yaml").is_file():
                 return cls(folder)
-        raise BenchError(f"no bench.yaml in {here} or above it: run this inside a clone of volmark, or pass --root")
+        above = " or above it" if start is None else ""
+        raise BenchError(f"no bench.yaml in {here}{above}: run this inside a clone of volmark, or name one by --root")
 
     @property
     def results(self) -> Path:
@@ -263,7 +266,7 @@ def read_yaml(path: Path, model: type[Model], **given: Any) -> Model:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{shown}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2010-02-31
         raise BenchError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise BenchError(f"{shown}: expected keys and values, found {type(content).__name__}")

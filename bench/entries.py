@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
 from bench.config import Base, Label, Name, read_yaml
 from bench.errors import BenchError, did_you_mean
@@ -19,13 +20,29 @@ PATH = "path"
 NOT_CODE = {"submission.yaml", "README.md"}
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("write plain text in one line")
+    return text
+
+
+def _plain_lines(text: str) -> str:
+    if not all(line.isprintable() for line in text.replace("\t", " ").splitlines()):
+        raise ValueError("write plain text")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Lines = Annotated[str, AfterValidator(_plain_lines)]
+
+
 class Author(Base):
     """Who made an entry."""
 
-    name: str = Field(min_length=1)
-    affiliation: str | None = None
-    email: str | None = None
-    orcid: str | None = None
+    name: Line = Field(min_length=1)
+    affiliation: Line | None = None
+    email: Line | None = None
+    orcid: Line | None = None
 
 
 class Row(Base):
@@ -34,12 +51,12 @@ class Row(Base):
     name: Name
     version: Label
     class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$")
-    description: str
+    description: Line
     parameters: dict[str, Any] = Field(default_factory=dict)
     tasks: Literal["path"] | Annotated[list[Name], Field(min_length=1)]
-    refit: int | None = Field(default=None, ge=1)
+    refit: StrictInt | None = Field(default=None, ge=1)
     reads: list[str]
-    seeds: int = Field(default=1, ge=1)
+    seeds: StrictInt = Field(default=1, ge=1)
     study: Name | None = None
     tuned_on: Name | None = None
 
@@ -51,6 +68,17 @@ class Row(Base):
                 raise ValueError(f"no input `{name}`{did_you_mean(name, READS)}")
         return reads
 
+    @field_validator("parameters")
+    @classmethod
+    def _plain_values(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        try:
+            same = json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise ValueError("values are numbers, text, true, false, null, lists, and maps with text keys")
+        return parameters
+
     @property
     def target(self) -> str:
         """`module:Class`; the module is `model` where none is written."""
@@ -61,10 +89,10 @@ class Submission(Base):
     """One `submission.yaml`: who made it, how to cite it, and its rows."""
 
     authors: list[Author] = Field(min_length=1)
-    licence: str
-    description: str
-    bibtex: str | None = None
-    training_data: str
+    licence: Line
+    description: Lines
+    bibtex: Lines | None = None
+    training_data: Lines
     entries: list[Row] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -81,7 +109,7 @@ def code_files(folder: Path) -> list[Path]:
     files = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if any(part.startswith((".", "__pycache__", "tests")) for part in inside.parts):
+        if any(part.startswith(".") or part in ("__pycache__", "tests") for part in inside.parts):
             continue
         if path.is_symlink():
             raise BenchError(f"{folder.name}/{inside}: is a link; put the file itself in the entry's folder")

@@ -22,7 +22,7 @@ from bench.campaign import Campaign
 from bench.entries import Entry
 from bench.errors import StorageError
 from bench.process import EntryFailure, Stopped, sweep_stages
-from bench.store import Forecasts, Place, Run
+from bench.store import FAILED, SKIPPED, Forecasts, Measured, Place, Run, SeedCost, State
 from bench.tasks import Task, from_path
 from bench.walk import Walk, lacking, walk
 
@@ -78,18 +78,18 @@ def _plan_entry(campaign: Campaign, entry: Entry, tasks: dict[str, Task], todo: 
         run = todo.runs[place] = campaign.new_run(entry, task, store.MISSING)
         stored = store.read(place)
         same = stored.run is not None and stored.run.identity == run.identity
+        if same and stored.state == store.DONE:
+            todo.done.append(place)
+            continue
         if why is not None:
             todo.skipped[place] = why
             continue
         if stored.problem:
             todo.damaged.append(stored.problem)
-        if same and stored.state == store.DONE:
-            todo.done.append(place)
-            continue
         keep = stored.seeds if same and not stored.problem else {}
         todo.stored[place] = dict(keep)
         if stored.run is not None:
-            run.measured = stored.run.measured if keep else {}
+            run.measured = stored.run.measured if keep else Measured()
             run.runs = stored.run.runs + int(stored.run.state == store.DONE and not same)
         for seed in range(entry.row.seeds):
             if seed not in keep:
@@ -120,7 +120,7 @@ def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None
     listener = listener or Listener()
     sweep_stages()
     for place, why in todo.skipped.items():
-        _store_without(todo, place, store.SKIPPED, why)
+        _store_without(todo, place, SKIPPED, why)
     failures: dict[str, str] = {}
     stop = threading.Event()
     workers = max(1, jobs // len(todo.units)) if todo.units else 1
@@ -130,7 +130,7 @@ def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None
         }
         try:
             for future in as_completed(futures):
-                unit = futures[future]
+                unit = futures.pop(future)  # and with it, once stored, the forecasts
                 reason = _take(campaign, todo, unit, future)
                 if reason is not None:
                     failures[str(unit)] = reason
@@ -164,25 +164,25 @@ def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk]) -> s
         for task in unit.serves:
             place = campaign.place(unit.entry, task.name)
             seed = f"seed {unit.seed}: " if unit.entry.row.seeds > 1 else ""
-            _store_without(todo, place, store.FAILED, seed + failure.reason, failure.traceback)
+            _store_without(todo, place, FAILED, seed + failure.reason, failure.traceback)
         return failure.reason
     for task in unit.serves:
         place = campaign.place(unit.entry, task.name)
         run, seeds = todo.runs[place], todo.stored[place]
         seeds[unit.seed] = _forecasts(campaign, task, result, unit.entry.is_path)
         run.measured = _measured(run.measured, unit.seed, result)
-        if run.state == store.FAILED:  # another seed failed: keep this one for the next try
+        store.write_artifacts(place, unit.seed, result.measured.artifacts)
+        if run.state == FAILED:  # another seed failed: keep this one for the next try
             store.store_without(place, run, seeds)
         else:
             store.store_seeds(place, run, seeds, unit.entry.row.seeds)
-        store.write_artifacts(place, unit.seed, result.measured.artifacts)
     return None
 
 
-def _store_without(todo: Plan, place: Place, state: str, reason: str, traceback: str = "") -> None:
+def _store_without(todo: Plan, place: Place, state: State, reason: str, traceback: str = "") -> None:
     run = todo.runs[place]
     run.state, run.reason, run.traceback, run.digest = state, reason, traceback or None, None
-    store.store_without(place, run, todo.stored.get(place, {}) if state == store.FAILED else {})
+    store.store_without(place, run, todo.stored.get(place, {}) if state == FAILED else {})
 
 
 def _forecasts(campaign: Campaign, task: Task, result: Walk, is_path: bool) -> Forecasts:
@@ -197,20 +197,25 @@ def _forecasts(campaign: Campaign, task: Task, result: Walk, is_path: bool) -> F
     )
 
 
-def _measured(before: dict[str, Any], seed: int, result: Walk) -> dict[str, Any]:
+def _measured(before: Measured, seed: int, result: Walk) -> Measured:
     """The measured block with one more seed."""
     m = result.measured
-    facts = {
-        "fit_seconds": round(m.fit_seconds, 3), "forecast_seconds": round(m.forecast_seconds, 3),
-        "start_seconds": round(m.start_seconds, 3), "fits": m.fits, "origins": m.n_origins,
-        "peak_memory_mb": round(m.peak_memory_mb, 1), "records": m.records,
-    }  # fmt: skip
-    seeds = {**before.get("seeds", {}), str(seed): facts}
-    return {**_machine(), "seeds": dict(sorted(seeds.items(), key=lambda item: int(item[0])))}
+    cost = SeedCost(
+        fit_seconds=round(m.fit_seconds, 3),
+        forecast_seconds=round(m.forecast_seconds, 3),
+        start_seconds=round(m.start_seconds, 3),
+        fits=m.fits,
+        origins=m.n_origins,
+        peak_memory_mb=round(m.peak_memory_mb, 1),
+        records=m.records,
+    )
+    seeds = {**before.seeds, str(seed): cost}
+    versions, hardware = _machine()
+    return Measured(versions, hardware, dict(sorted(seeds.items(), key=lambda item: int(item[0]))))
 
 
 @cache
-def _machine() -> dict[str, Any]:
+def _machine() -> tuple[dict[str, str], dict[str, Any]]:
     """Versions and hardware, for the record."""
     versions = {"python": platform.python_version()}
     for name in ("numpy", "scipy", "arch", "statsmodels", "torch"):
@@ -224,4 +229,4 @@ def _machine() -> dict[str, Any]:
         processor = next(line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return {"versions": versions, "hardware": {"processor": processor, "cores": os.cpu_count()}}
+    return versions, {"processor": processor, "cores": os.cpu_count()}

@@ -63,6 +63,19 @@ def garman_klass_overnight(open: Array, high: Array, low: Array, close: Array) -
     return np.asarray(overnight**2 + garman_klass(open, high, low, close))
 
 
+LEAST_VAR, MOST_VAR = 1e-16, 1e4
+"""What a forecast of a daily variance may be: as volatility, from a millionth of a percent to 10,000 % a day."""
+
+
+def is_variance(values: Array) -> NDArray[np.bool_]:
+    """Where values can be forecasts of a daily variance: finite, > 0, and within what losses can be computed of.
+
+    >>> is_variance(np.array([1e-4, 0.0, np.nan, 1e-320, np.inf])).tolist()
+    [True, False, False, False, False]
+    """
+    return np.asarray((values >= LEAST_VAR) & (values <= MOST_VAR))
+
+
 MEASURES: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
     "close-to-close": close_to_close,
     "parkinson": parkinson,
@@ -77,8 +90,7 @@ NOISE_FLOOR: dict[str, float] = {
     "parkinson": 0.168,
     "garman-klass": 0.125,
     "rogers-satchell": 0.164,
-    "garman-klass-overnight": 0.125,
 }
 """Expected QLIKE of the true variance against the measure, `-E ln(measure / variance)`, for one session of a
 Brownian motion: what a perfect next-day forecast scores. gamma + ln 2 for a squared return; the others by
-simulation to 0.001 (tested). With an overnight return the floor lies between; that of the session is shown."""
+simulation to 0.001 (tested). With an overnight return it depends on how much of the variance the night has."""

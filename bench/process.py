@@ -6,9 +6,11 @@ floats. Whatever goes wrong in the child is an `EntryFailure` here.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
+import re
 import select
 import shutil
 import signal
@@ -18,7 +20,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin"
 """The modules of this package that a worker can import."""
 
 STAGE = "volmark-"
+ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+LEAST_REPORT = 256
+"""Bytes that the smallest record counts for: a flood of empty ones is a flood."""
 MAX_DEPTH = 8
 OUTPUT_TAIL = 2000
 POLL_SECONDS = 0.2
@@ -85,8 +90,11 @@ def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
 
     The copies keep the worker's import path away from the repository, its datasets and its results.
     """
-    stage = Path(tempfile.mkdtemp(prefix=f"{STAGE}{os.getpid()}-"))
-    try:
+    stage = Path(tempfile.mkdtemp(prefix=STAGE))
+    with ExitStack() as stack:
+        held = stack.enter_context((stage / ".held").open("w"))
+        fcntl.flock(held, fcntl.LOCK_EX)  # so that a later run knows whether this one is alive
+        stack.callback(shutil.rmtree, stage, ignore_errors=True)
         ours = Path(__file__).parent
         (stage / "lib" / "bench").mkdir(parents=True)
         for name in HANDED_OUT:
@@ -97,16 +105,14 @@ def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
             shutil.copyfile(file, target)
         (stage / "work").mkdir()
         yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def sweep_stages() -> None:
     """Remove the folders that killed runs of ours left in the temporary folder."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{STAGE}*-*"):
-        owner = folder.name.removeprefix(STAGE).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    for mark in Path(tempfile.gettempdir()).glob(f"{STAGE}*/.held"):
+        with suppress(OSError), mark.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 class WorkerProcess:
@@ -114,6 +120,7 @@ class WorkerProcess:
 
     def __init__(self, stage: Path, limits: Limits, stop: Callable[[], bool] = lambda: False) -> None:
         self.limits = limits
+        self._ends = time.monotonic() + limits.run_seconds
         self.reports: list[tuple[dict[str, Any], NDArray[np.float64] | None]] = []
         self.on_progress: Callable[[dict[str, Any]], None] = lambda facts: None
         self._stop = stop
@@ -175,6 +182,8 @@ class WorkerProcess:
             now = time.monotonic()
             if now > deadline:
                 raise EntryFailure(f"{what} took longer than {seconds:g} s")
+            if now > self._ends:
+                raise EntryFailure(f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}")
             self._check_memory(now)
             self._wait(min(POLL_SECONDS, deadline - now), what)
 
@@ -187,6 +196,8 @@ class WorkerProcess:
         if self._outgoing:
             self._poll.unregister(self._write_fd)
             self._flush()
+        if not ready and self._process.poll() is not None:  # dead, though something it started holds the pipe
+            raise EntryFailure(self._how_it_ended(what))
         for fd, _ in ready:
             if fd == self._output_fd:
                 self._drain_output()
@@ -235,11 +246,14 @@ class WorkerProcess:
         if meta.get("kind") == "progress":
             self.on_progress(facts)
             return
-        self._report_bytes += len(payload) + len(json.dumps(facts))
+        self._report_bytes += max(LEAST_REPORT, len(payload) + len(json.dumps(facts)))
         if self._report_bytes > self.limits.output_mb * 2**20:
             raise EntryFailure(f"records and artifacts exceed {self.limits.output_mb:g} MB")
         array = None
         if meta.get("kind") == "artifact":
+            name = facts.get("name")
+            if not isinstance(name, str) or not ARTIFACT_NAME.fullmatch(name) or ".." in name:
+                raise EntryFailure(f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})")
             try:
                 array = np.frombuffer(payload, dtype="<f8").reshape(meta.get("shape"))
             except (ValueError, TypeError) as error:

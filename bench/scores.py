@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from bench import losses
 from bench.config import Split
 from bench.errors import BenchError
+from bench.realized import Realized
 from bench.splits import origins_of
-from bench.store import Forecasts, Realized
+from bench.store import Forecasts
 from bench.tasks import Task, induced, latest_known, target
 
 Array = NDArray[np.float64]

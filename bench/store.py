@@ -1,37 +1,35 @@
-"""Results on disk: forecasts and run records, written atomically, checked by digest when read.
+"""Results on disk: forecasts and run records, checked by digest when read.
 
 `results/<dataset>/<split>/<task>/<entry>/` holds `run.json` (state, identity, digests, what was measured),
-`forecasts.parquet` (`origin, date, symbol, forecast_var`; the mean over seeds), and, where there are several
-seeds, `seeds.parquet`. `results/<dataset>/realized.parquet` holds the published daily measure.
+`forecasts.parquet` (`origin, date, symbol, forecast_var`; the mean over seeds), where there are several seeds
+`seeds.parquet`, and what an entry sent as artifacts, `artifacts-<seed>.npz`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+import zipfile
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from bench.errors import StorageError
+from bench.files import Days, as_json, as_parquet, remove, repeat_days, tile_symbols, write_atomic
+from bench.measures import is_variance
 
 Array = NDArray[np.float64]
-Days = NDArray[np.datetime64]
 
-DONE, FAILED, SKIPPED, MISSING = "done", "failed", "skipped", "missing"
+State = Literal["done", "failed", "skipped", "missing"]
+DONE, FAILED, SKIPPED, MISSING = get_args(State)
 """The states of a result; the only ones."""
-
-LINE = 120
 
 
 @dataclass(frozen=True)
@@ -54,16 +52,42 @@ class Forecasts:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class SeedCost:
+    """What one seed took and what its entry recorded."""
+
+    fit_seconds: float
+    forecast_seconds: float
+    start_seconds: float
+    fits: int
+    origins: int
+    peak_memory_mb: float
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """What lies outside identity and equality: versions, hardware, and the cost of every seed."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    seeds: dict[str, SeedCost] = field(default_factory=dict)
+
+
 @dataclass
 class Run:
-    """What `run.json` says of one result."""
+    """What `run.json` says of one result.
+
+    `identity_of` are the parts that `identity` is the digest of; `about` describes the entry and is no part of
+    it; `runs` counts the identities that were run here so far.
+    """
 
     entry: str
     version: str
     dataset: str
     split: str
     task: str
-    state: str
+    state: State
     identity: str
     data_identity: str
     identity_of: dict[str, Any] = field(default_factory=dict)
@@ -71,9 +95,9 @@ class Run:
     seed_digests: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
     traceback: str | None = None
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, str | None] = field(default_factory=dict)
     runs: int = 1
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
 
 
 @dataclass(frozen=True)
@@ -107,123 +131,41 @@ class Stored:
     problem: str | None = None
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         """One of the four states."""
-        return MISSING if self.run is None or self.problem else self.run.state
+        return "missing" if self.run is None or self.problem else self.run.state
+
+
+def places(results: Path, dataset: str, split: str) -> list[Place]:
+    """Where results of a split lie, sorted by task and entry; those of studies are left out."""
+    found = (results / dataset / split).glob("*/*/run.json")
+    return sorted(
+        (Place(results, dataset, split, path.parts[-3], path.parts[-2]) for path in found),
+        key=lambda place: (place.task, place.entry),
+    )
 
 
 # Writing -------------------------------------------------------------------------------------------
 
 
-def write_atomic(path: Path, content: bytes) -> bool:
-    """Write a file so that it is whole or not there; returns False where it already held just that.
-
-    A temporary file beside it, fsync, rename. Raises `StorageError` for a full or read-only disk.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        if path.is_file() and path.read_bytes() == content:
-            return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot store {path}: {error.strerror or error}; mend that and run again: what was stored before is kept"
-        ) from error
-    return True
-
-
-def as_json(value: Any) -> bytes:
-    """JSON bytes for people too: what fits in a line stays in one; keys in the given order; NaN refused."""
-    return (_pretty(value, "") + "\n").encode()
-
-
-def _pretty(value: Any, indent: str) -> str:
-    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if len(line) + len(indent) <= LINE or not isinstance(value, dict | list) or not value:
-        return line
-    inner = indent + " "
-    if isinstance(value, dict):
-        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_pretty(item, inner)}" for key, item in value.items()]
-    else:
-        parts = [_pretty(item, inner) for item in value]
-    ends = "{}" if isinstance(value, dict) else "[]"
-    return f"{ends[0]}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{ends[1]}"
-
-
-def _as_parquet(columns: dict[str, pa.Array], metadata: dict[str, str] | None = None) -> bytes:
-    table = pa.table(columns)
-    if metadata:
-        table = table.replace_schema_metadata(metadata)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _repeat(days: Days, times: int) -> pa.Array:
-    return pa.array(np.repeat(days.astype("datetime64[D]"), times), type=pa.date32())
-
-
-def _tile(symbols: tuple[str, ...], times: int) -> pa.Array:
-    codes = pa.array(np.tile(np.arange(len(symbols), dtype=np.int32), times))
-    return pa.DictionaryArray.from_arrays(codes, pa.array(symbols, type=pa.string()))
-
-
-def _labels(labels: NDArray[np.str_], times: int) -> pa.Array:
-    names, codes = np.unique(labels, return_inverse=True)
-    return pa.DictionaryArray.from_arrays(pa.array(np.repeat(codes.astype(np.int32), times)), pa.array(names))
-
-
-def _forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> bytes:
-    """Columns `origin, date, symbol, [seed,] forecast_var` of one or several seeds, sorted in that order."""
-    first = next(iter(parts.values()))
-    n, m, s = len(first.origins), len(first.symbols), len(parts)
-    columns = {"origin": _repeat(first.origins, m * s), "date": _repeat(first.dates, m * s)}
-    if not with_seed:
-        columns["symbol"] = _tile(first.symbols, n)
-    else:
-        codes = np.tile(np.repeat(np.arange(m, dtype=np.int32), s), n)
-        columns["symbol"] = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(first.symbols, type=pa.string()))
-        columns["seed"] = pa.array(np.tile(np.array(list(parts), dtype=np.int32), n * m))
-    stacked = np.stack([part.forecast_var for part in parts.values()], axis=-1)
-    columns["forecast_var"] = pa.array(stacked.ravel())
-    return _as_parquet(columns)
-
-
 def store_seeds(place: Place, run: Run, seeds: dict[int, Forecasts], n_seeds: int) -> None:
     """Store the seeds of a result; with the last one their mean becomes the entry's forecasts.
 
-    The record is written last: a run that is killed before it leaves a result that counts as missing.
+    The record is written last and names the seeds that count: a run that is killed before it loses one seed.
     """
     seeds = dict(sorted(seeds.items()))
-    run.state, run.reason, run.traceback = MISSING, None, None
+    run.state, run.reason, run.traceback = "missing", None, None
     run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
     if n_seeds > 1:
         write_atomic(place.folder / "seeds.parquet", _forecast_table(seeds))
-    else:
-        _remove(place.folder / "seeds.parquet")
     if len(seeds) == n_seeds:
         first = next(iter(seeds.values()))
         mean = np.mean([part.forecast_var for part in seeds.values()], axis=0)
         forecasts = Forecasts(first.origins, first.dates, first.symbols, mean)
         write_atomic(place.folder / "forecasts.parquet", _forecast_table({0: forecasts}, with_seed=False))
-        run.state, run.digest = DONE, forecasts.digest()
+        run.state, run.digest = "done", forecasts.digest()
     write_run(place, run)
-
-
-def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
-    """Keep the arrays that an entry sent as artifacts, one file a seed."""
-    if not artifacts:
-        return
-    sink = io.BytesIO()
-    np.savez_compressed(sink, allow_pickle=False, **dict(sorted(artifacts.items())))
-    write_atomic(place.folder / f"artifacts-{seed}.npz", sink.getvalue())
+    _remove_strangers(place, run, keep_seeds=n_seeds > 1)
 
 
 def store_without(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:
@@ -232,46 +174,81 @@ def store_without(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:
     if seeds:
         write_atomic(place.folder / "seeds.parquet", _forecast_table(dict(sorted(seeds.items()))))
     write_run(place, run)
-    stale = [place.folder / "forecasts.parquet"]
-    if not seeds:
-        stale += [place.folder / "seeds.parquet", *place.folder.glob("artifacts-*.npz")]
-    for path in stale:
-        _remove(path)
+    remove(place.folder / "forecasts.parquet")
+    _remove_strangers(place, run, keep_seeds=bool(seeds))
 
 
 def write_run(place: Place, run: Run) -> None:
     """Write `run.json`, leaving out what is empty."""
-    kept = {key: value for key, value in vars(run).items() if value not in (None, {})}
+    kept = {key: value for key, value in asdict(run).items() if value not in (None, {})}
     write_atomic(place.folder / "run.json", as_json(kept))
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot remove {path}: {error.strerror or error}") from error
+def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
+    """Keep the arrays that an entry sent as artifacts, one file a seed; written before the record that counts."""
+    path = place.folder / f"artifacts-{seed}.npz"
+    if not artifacts:
+        remove(path)
+        return
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # np.savez takes names as its own arguments
+        for name, array in sorted(artifacts.items()):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    write_atomic(path, sink.getvalue())
+
+
+def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:
+    """Remove what the record does not name: seeds and artifacts of an earlier identity."""
+    if not keep_seeds:
+        remove(place.folder / "seeds.parquet")
+    for path in place.folder.glob("artifacts-*.npz"):
+        if path.stem.removeprefix("artifacts-") not in run.seed_digests:
+            remove(path)
+
+
+def _forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> bytes:
+    """Columns `origin, date, symbol, [seed,] forecast_var` of one or several seeds, sorted in that order."""
+    first = next(iter(parts.values()))
+    n, m, s = len(first.origins), len(first.symbols), len(parts)
+    columns = {"origin": repeat_days(first.origins, m * s), "date": repeat_days(first.dates, m * s)}
+    if not with_seed:
+        columns["symbol"] = tile_symbols(first.symbols, n)
+    else:
+        codes = np.tile(np.repeat(np.arange(m, dtype=np.int32), s), n)
+        columns["symbol"] = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(first.symbols, type=pa.string()))
+        columns["seed"] = pa.array(np.tile(np.array(list(parts), dtype=np.int32), n * m))
+    stacked = np.stack([part.forecast_var for part in parts.values()], axis=-1)
+    columns["forecast_var"] = pa.array(stacked.ravel())
+    return as_parquet(columns)
 
 
 # Reading -------------------------------------------------------------------------------------------
 
 
+@cache
+def _run_adapter() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
+
+
 def read_run(place: Place) -> Run | None:
-    """The record of a result; None where it is not there or damaged."""
+    """The record of a result; None where it is not there, damaged, or another result's."""
     try:
-        return Run(**json.loads((place.folder / "run.json").read_bytes()))
-    except (ValueError, TypeError, OSError):
+        run = _run_adapter().validate_json((place.folder / "run.json").read_bytes())
+    except (OSError, ValidationError):
         return None
+    named = (run.dataset, run.split, run.task, run.entry)
+    return run if named == (place.dataset, place.split, place.task, place.entry) else None
 
 
 def read(place: Place) -> Stored:
-    """Returns a stored result; damage (a truncated or edited file) is told in `problem`, not raised."""
+    """Returns a stored result; damage (a truncated, edited or moved file) is told in `problem`, not raised."""
     if not (place.folder / "run.json").is_file():
         return Stored(None)
     run = read_run(place)
     if run is None:
-        return Stored(None, problem=f"{place}/run.json is damaged")
-    if run.state not in (DONE, FAILED, SKIPPED, MISSING):
-        return Stored(None, problem=f"{place}/run.json has no state `{run.state}`")
+        return Stored(None, problem=f"{place}/run.json is damaged, or another result's")
     try:
         seeds = _read_seeds(place, run)
         forecasts = _read_forecasts(place.folder / "forecasts.parquet") if run.state == DONE else None
@@ -279,8 +256,8 @@ def read(place: Place) -> Stored:
         return Stored(run, problem=f"{place}: forecasts cannot be read: {' '.join(str(error).split())[:200]}")
     if forecasts is not None and forecasts.digest() != run.digest:
         return Stored(run, problem=f"{place}/forecasts.parquet is not what its run.json says (digest differs)")
-    for seed, part in seeds.items():
-        if part.digest() != run.seed_digests.get(str(seed)):
+    for seed, digest in run.seed_digests.items():
+        if seeds and (int(seed) not in seeds or seeds[int(seed)].digest() != digest):
             return Stored(run, problem=f"{place}/seeds.parquet is not what its run.json says (seed {seed})")
     if forecasts is not None and not seeds:
         seeds = {0: forecasts}
@@ -288,14 +265,17 @@ def read(place: Place) -> Stored:
 
 
 def _read_seeds(place: Place, run: Run) -> dict[int, Forecasts]:
+    """The seeds that the record names; others came from a run that was killed before its record."""
     path = place.folder / "seeds.parquet"
     if not path.is_file():
-        if len(run.seed_digests) > 1 or (run.seed_digests and run.state == MISSING):
+        if len(run.seed_digests) > 1 or (run.seed_digests and run.state != DONE):
             raise ValueError("seeds.parquet is missing")
         return {}
+    if not run.seed_digests:
+        return {}
     table = pq.read_table(path)
-    found = np.unique(table["seed"].to_numpy())
-    return {int(seed): _from_table(table.filter(pa.compute.equal(table["seed"], int(seed)))) for seed in found}
+    found = {int(seed) for seed in np.unique(table["seed"].to_numpy())} & {int(seed) for seed in run.seed_digests}
+    return {seed: _from_table(table.filter(pa.compute.equal(table["seed"], seed))) for seed in sorted(found)}
 
 
 def _read_forecasts(path: Path) -> Forecasts:
@@ -303,7 +283,7 @@ def _read_forecasts(path: Path) -> Forecasts:
 
 
 def _from_table(table: pa.Table) -> Forecasts:
-    """Forecasts of a sorted, complete table; a ValueError where a cell is missing or out of order."""
+    """Forecasts of a sorted, complete table; a ValueError where a cell is missing, out of order or no variance."""
     symbol = table["symbol"].combine_chunks()
     names = np.asarray(symbol.dictionary.to_pylist() if pa.types.is_dictionary(symbol.type) else symbol.to_pylist())
     codes = symbol.indices.to_numpy() if pa.types.is_dictionary(symbol.type) else np.arange(len(symbol))
@@ -317,86 +297,7 @@ def _from_table(table: pa.Table) -> Forecasts:
     if (columns != columns[0]).any() or (grid != grid[:, :1]).any():
         raise ValueError("rows are not sorted by origin and symbol")
     dates = table["date"].to_numpy().astype("datetime64[D]")[::per_day]
-    values = table["forecast_var"].to_numpy().reshape(-1, per_day)
-    return Forecasts(grid[:, 0], dates, tuple(str(name) for name in columns[0]), np.asarray(values, dtype=float))
-
-
-# The published measure ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Realized:
-    """The published daily measure: arrays by session, `(n_sessions, n_symbols)` or `(n_sessions,)`.
-
-    `regime_month` is that of the session's calendar month, `regime_origin` that at the close before the
-    session, the origin of a forecast for it: `calm`, `crisis` or `unknown`.
-    """
-
-    dates: Days
-    symbols: tuple[str, ...]
-    measure_var: Array
-    regime_month: NDArray[np.str_]
-    regime_origin: NDArray[np.str_]
-    true_var: Array | None = None
-
-
-def write_realized(results: Path, dataset: str, realized: Realized) -> bool:
-    """Write `realized.parquet`; returns False where it already holds these values."""
-    path = results / dataset / "realized.parquet"
-    n, m = realized.measure_var.shape
-    columns = {
-        "date": _repeat(realized.dates, m),
-        "symbol": _tile(realized.symbols, n),
-        "measure_var": pa.array(realized.measure_var.ravel()),
-        "regime_month": _labels(realized.regime_month, m),
-        "regime_origin": _labels(realized.regime_origin, m),
-    }
-    if realized.true_var is not None:
-        columns["true_var"] = pa.array(realized.true_var.ravel())
-    return write_atomic(path, _as_parquet(columns))
-
-
-def read_realized(results: Path, dataset: str) -> Realized:
-    """The published measure of a dataset."""
-    path = results / dataset / "realized.parquet"
-    try:
-        table = pq.read_table(path)
-        dates = table["date"].to_numpy().astype("datetime64[D]")
-        per_day = int(np.searchsorted(dates, dates[0], side="right"))
-        firsts = table.take(np.arange(0, len(dates), per_day))
-        shape = (-1, per_day)
-        return Realized(
-            dates[::per_day],
-            tuple(table["symbol"].slice(0, per_day).to_pylist()),
-            table["measure_var"].to_numpy().reshape(shape),
-            np.asarray(firsts["regime_month"].to_pylist()),
-            np.asarray(firsts["regime_origin"].to_pylist()),
-            table["true_var"].to_numpy().reshape(shape) if "true_var" in table.column_names else None,
-        )
-    except FileNotFoundError:
-        raise StorageError(f"no {path}: run `bench run --dataset {dataset}` first") from None
-    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError) as error:
-        raise StorageError(f"{path} is damaged ({error}); run `bench run --dataset {dataset}` to write it") from error
-
-
-@contextmanager
-def locked(results: Path, dataset: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the results of one dataset for writing; another run waits (`waiting` is called once) until it is free.
-
-    The lock is the system's, so it is gone with a killed process.
-    """
-    path = results / dataset / ".lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise StorageError(f"cannot write in {path.parent}: {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        for leftover in path.parent.rglob(".*.tmp"):  # of a run that was killed while it wrote
-            _remove(leftover)
-        yield
+    values = np.asarray(table["forecast_var"].to_numpy(), dtype=float).reshape(-1, per_day)
+    if not is_variance(values).all():
+        raise ValueError("a forecast is no daily variance")
+    return Forecasts(grid[:, 0], dates, tuple(str(name) for name in columns[0]), values)

@@ -1,7 +1,7 @@
 """The clock: one entry walks through the score window of a split, session by session.
 
 The worker holds the history up to the origin, answers with a forecast, and only then receives the next
-session. So there is nothing about the future that an entry could read, whatever it does.
+session. What has not happened yet is not in its memory, and it is told of no file that has it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from bench import wire
 from bench.config import Dataset, Limits, Split
 from bench.entries import PATH, Entry
 from bench.history import fields_of
+from bench.measures import LEAST_VAR, MOST_VAR, is_variance
 from bench.panel import Panel
 from bench.process import EntryFailure, WorkerProcess, staged
 from bench.splits import origins_of, positions
 from bench.tasks import ONE_STEP, Rows, Task, rows_inside, target
 
 Array = NDArray[np.float64]
-LEAST_VAR, MOST_VAR = 1e-16, 1e4
-"""What a forecast of a daily variance may be: as volatility, from a millionth of a percent to 10,000 % a day."""
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -227,9 +226,10 @@ class _Clock:
 
     def _check(self, forecast_var: Array, day: np.datetime64) -> None:
         """A forecast that is not finite and > 0, or that no daily variance can be, fails the run."""
-        if forecast_var.min() >= LEAST_VAR and forecast_var.max() <= MOST_VAR:  # false where there is a NaN
+        fine = is_variance(forecast_var)
+        if fine.all():
             return
-        bad = np.argwhere(~((forecast_var >= LEAST_VAR) & (forecast_var <= MOST_VAR)))[0]
+        bad = np.argwhere(~fine)[0]
         value = forecast_var[tuple(bad)]
         shown = "NaN" if np.isnan(value) else f"{value:g}"
         step = f", step {bad[0] + 1}," if forecast_var.ndim == 2 else ""

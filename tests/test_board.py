@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
 from bench import losses
 from bench.board.markdown import probability
 from bench.config import Registry
-from bench.scores import cells_of
+from bench.errors import BenchError
+from bench.measures import garman_klass
+from bench.realized import read_realized
+from bench.scores import Cells, cells_of, check_cells
 from bench.stats import panel_diebold_mariano, panel_test
-from bench.store import Place, read, read_realized
+from bench.store import Forecasts, Place, read
 from bench.tasks import Task
 
 
@@ -190,14 +197,125 @@ def test_identical_entries_and_zero_targets(sandbox):
     assert "1 cells with a target of zero are left out" in text
 
 
-def test_forecasts_of_other_cells_are_refused(sandbox):
+def test_results_made_under_other_rules_are_not_scored(sandbox):
     sandbox("run")
     splits = json.loads(json.dumps(DATASET["splits"]))
-    splits["official"]["score"] = ["2011-01-10", "2011-03-31"]
+    splits["official"]["fit"] = ["2010-03-01", "2010-10-29"]
     sandbox.add_dataset("tiny", DATASET | {"splits": splits}, made_up_bars(), made_up_vix())
+    sandbox("run", "flat")
+    board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
+    assert [row["entry"] for row in table(board, "next-day")["rows"]] == ["flat"]
+    absent = table(board, "next-day")["absent"]
+    assert [(row["entry"], row["reason"]) for row in absent] == [
+        ("mean", "was made under another windows: run it again")
+    ]
+    sandbox.settings["protocol"] = "2.0"
+    sandbox.write_settings()
+    assert sandbox("board").code == 0
+    board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
+    assert {row["entry"] for row in table(board, "next-day")["absent"]} == {"flat", "mean"}
+
+
+def test_forecasts_of_other_cells_are_refused():
+    dates = np.arange("2020-01-01", "2020-01-06", dtype="datetime64[D]")
+    values = np.full((4, 2), 1e-4)
+    cells = Cells(Task("a", 1), dates[:-1], dates[1:], ("A", "B"), values, values, {})
+    good = Forecasts(dates[:-1], dates[1:], ("A", "B"), values)
+    check_cells(cells, good, "x")
+    for other, message in (
+        (replace(good, origins=good.origins + 1), "origin 2020-01-02 stands where 2020-01-01 is expected"),
+        (replace(good, symbols=("A", "C")), "its symbols are not the dataset's (first difference: B)"),
+        (replace(good, origins=good.origins[:-1], dates=good.dates[:-1]), "3 origins, expected 4"),
+    ):
+        with pytest.raises(BenchError, match=re.escape(message)):
+            check_cells(cells, other, "x")
+
+
+def test_a_copied_result_is_not_another_entrys(sandbox):
+    sandbox("run")
+    folder = sandbox.root / "results/tiny/official/next-day"
+    shutil.copytree(folder / "mean", folder / "genius")
+    assert sandbox("board").code == 0
+    board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
+    assert "genius" not in {row["entry"] for row in table(board, "next-day")["rows"]}
+    assert "genius" in {row["entry"] for row in table(board, "next-day")["absent"]}
+
+
+def test_an_entry_that_is_gone_is_said(sandbox):
+    sandbox("run")
+    shutil.rmtree(sandbox.root / "submissions/mean")
+    assert "on the board but not under submissions/: mean" in sandbox("run").err
+
+
+def test_a_failed_direct_forecast_is_not_replaced_by_a_derived_one(sandbox):
+    code = "class Model(Forecaster):\n    def forecast(self, h):\n        return {} * h.variance[-1]"
+    sandbox.add_entry("both", code.format(1), tasks=["next-day"])
+    sandbox("run")
+    sandbox.add_entry("both", code.format("(-1 if self.task.behind else 1)"), tasks=["next-day", "rolling-21d"])
+    sandbox("run")
+    board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
+    assert "both" not in {row["entry"] for row in table(board, "rolling-21d")["rows"]}
+    assert "both" in {row["entry"] for row in table(board, "rolling-21d")["absent"]}
+
+
+def test_a_leak_raises_an_alarm(sandbox):
+    bars = made_up_bars()
+    sandbox.add_entry(
+        "oracle",
+        f"""
+class Model(Forecaster):
+    def forecast(self, history):
+        import json, pathlib
+        return np.array(json.loads(pathlib.Path({str(sandbox.root / "planted.json")!r}).read_text())[len(history)])
+""",
+    )
+    wide = {name: bars.pivot(index="date", columns="symbol", values=name) for name in ("open", "high", "low", "close")}
+    measure = garman_klass(*(wide[name].to_numpy() for name in ("open", "high", "low", "close")))
+    (sandbox.root / "planted.json").write_text(json.dumps([*measure.tolist(), [1e-4] * 3]))
+    assert sandbox("run").code == 0
+    conclusion = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())["conclusion"]
+    assert conclusion[0].startswith("`oracle` scores far below the noise floor")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"origins"', '"origin"'), ('"identity_of": {', '"identity_of": "x", "o": {'), ('"runs": 1', '"runs": "many"'),
+        ('"fits": 1', '"fits": []'), ('"seed_digests": {', '"seed_digests": [], "o": {'),
+    ],
+)  # fmt: skip
+def test_an_edited_record_is_damage_and_no_traceback(sandbox, old, new):
+    sandbox("run")
+    path = sandbox.root / "results/tiny/official/next-day/flat/run.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
     outcome = sandbox("board")
-    assert outcome.code == 2
-    assert "origin 2010-12-31 stands where 2011-01-07 is expected" in outcome.err
+    assert outcome.code == 0
+    assert "Traceback" not in outcome.err
+    assert "damaged" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
+def test_an_edited_measure_is_found(sandbox):
+    sandbox("run")
+    path = sandbox.root / "results/tiny/realized.parquet"
+    schema = pq.read_schema(path)
+    edited = pd.read_parquet(path)
+    edited["measure_var"] *= 2
+    edited["symbol"] = edited["symbol"].astype("category")
+    pq.write_table(pa.Table.from_pandas(edited, preserve_index=False).replace_schema_metadata(schema.metadata), path)
+    outcome = sandbox("board")
+    assert outcome.code == 1
+    assert "realized.parquet is damaged (its digest differs)" in outcome.err
+
+
+def test_other_regimes_than_the_labels_are_said(sandbox):
+    sandbox("run")
+    sandbox.settings["regimes"] = {"vix_crisis": 23}
+    sandbox.write_settings()
+    assert "labelled with a VIX of 20, bench.yaml says 23" in sandbox("board").err
+    assert sandbox("run").code == 0
+    assert "below 23 (calm)" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
 def test_ten_days_of_data_give_a_board(sandbox):

@@ -14,8 +14,9 @@ from bench.campaign import realized_of
 from bench.config import Registry
 from bench.entries import discover
 from bench.errors import DataError
+from bench.realized import read_realized
 from bench.sources import load_panel
-from bench.store import DONE, Place, read, read_realized
+from bench.store import DONE, Place, read
 
 REGISTRY = Registry(ROOT)
 BOARDS = [("us21", "official"), ("us21", "development"), ("indices", "official"), ("simulated", "official")]

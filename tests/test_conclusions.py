@@ -156,7 +156,9 @@ def test_compare_says_what_differs_and_where(crowd):
 
 
 def test_compare_by_symbol_regime_task_and_figure(crowd, tmp_path):
-    one = crowd("compare", "near", "flat", "--symbol", "BBB", "--regime", "crisis", "--task", "week-ahead", "--json").json
+    one = crowd(
+        "compare", "near", "flat", "--symbol", "BBB", "--regime", "crisis", "--task", "week-ahead", "--json"
+    ).json
     assert [part["name"] for part in one["symbols"]] == ["BBB"]
     assert [part["name"] for part in one["regimes"]] == ["crisis"]
     assert one["task"] == "week-ahead"

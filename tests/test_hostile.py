@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import DATASET, made_up_bars, made_up_vix
+from conftest import DATASET, ROOT, made_up_bars, made_up_vix
 
 FAILING = {
     "raises in forecast": (
@@ -133,6 +136,47 @@ class Model(Forecaster):
         return history.variance[-1]
 """,
         "sent an array of more than 1 MB",
+    ),
+    "artifact with a path": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.artifact("../../evil", [1.0])
+        return history.variance[-1]
+""",
+        "an artifact's name is letters, digits and ._/-",
+    ),
+    "empty records": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        while True:
+            self.record()
+""",
+        "records and artifacts exceed 1 MB",
+    ),
+    "dies while a child holds the pipes": (
+        """
+import os, time
+class Model(Forecaster):
+    def forecast(self, history):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(5)
+            os._exit(0)
+        os._exit(4)
+""",
+        "ended with exit status 4 during forecast",
+    ),
+    "takes its time": (
+        """
+import time
+class Model(Forecaster):
+    def forecast(self, history):
+        time.sleep(0.9)
+        return history.variance[-1]
+""",
+        "the run took longer than 6 s",
     ),
     "wrong shape": (
         """
@@ -357,6 +401,82 @@ class Model(Forecaster):
     assert record["nan"] == "nan"
     assert "\x1b" not in record["escape"]
     assert record["array"] == [0, 1, 2]
+
+
+def test_where_a_worker_runs(sandbox):
+    """Its import path and environment are the harness's choice, and a large file is refused."""
+    sandbox.add_entry(
+        "where",
+        """
+import os, sys
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "told"):
+            self.told = True
+            try:
+                with open("large", "wb") as file:
+                    file.truncate(2 << 30)
+                large = True
+            except OSError:
+                large = False
+            self.record(path=sys.path, flags=[sys.flags.safe_path, sys.flags.no_site, sys.flags.no_user_site],
+                        environment=sorted(os.environ), here=os.listdir("."), large=large, hash=hash("a") == hash("a"))
+        return history.variance[-1]
+""",
+    )
+    assert sandbox("run", "where").code == 0
+    told = sandbox.run_json("where")["measured"]["seeds"]["0"]["records"][0]
+    assert told["flags"] == [True, 1, 1]
+    assert str(ROOT) not in told["path"]
+    assert str(sandbox.root) not in " ".join(told["path"])
+    assert not [name for name in told["environment"] if name.startswith(("BENCH", "PYTEST", "VIRTUAL"))]
+    assert set(told["here"]) <= {"large"}
+    assert told["large"] is False
+
+
+def test_a_worker_ends_with_a_killed_harness(sandbox):
+    sandbox.add_entry(
+        "sleeper",
+        """
+import ctypes
+class Model(Forecaster):
+    def fit(self, history):
+        ctypes.PyDLL(None).sleep(987)  # holds the interpreter: no thread of it runs
+    def forecast(self, history):
+        return history.variance[-1]
+""",
+    )
+    sandbox.settings["limits"]["fit_seconds"] = 900
+    sandbox.write_settings()
+    program = "import sys; from bench.cli import main; sys.exit(main())"
+    run = subprocess.Popen([sys.executable, "-c", program, "--root", str(sandbox.root), "run", "sleeper"])
+    stages = _until(lambda: [p for p in Path(tempfile.gettempdir()).glob("volmark-*/work") if _works_in(p)])
+    run.kill()
+    run.wait()
+    assert stages
+    assert _until(lambda: not any(_works_in(stage) for stage in stages))
+    assert sandbox("run", "flat").code == 0  # sweeps what the killed one left
+    assert not any(stage.exists() for stage in stages)
+
+
+def _works_in(stage: Path) -> bool:
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(stage):
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def _until(condition, seconds: float = 10.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    return condition()
 
 
 def test_hostile_text_cannot_write_markdown(sandbox):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from typing import Any
 
 import pytest
@@ -129,6 +130,11 @@ def submission(sandbox, **changes: Any) -> None:
         ({"row": {"reads": ["vixx"]}}, "entries.0.reads: no input `vixx` (did you mean `vix`?)"),
         ({"row": {"name": "Bad Name"}}, "entries.0.name:"),
         ({"row": {"class": "not a class"}}, "entries.0.class:"),
+        ({"row": {"seeds": True}}, "entries.0.seeds:"),
+        ({"row": {"version": "1 | <b>"}}, "entries.0.version:"),
+        ({"row": {"description": "a\x1b[31m"}}, "entries.0.description: write plain text in one line"),
+        ({"row": {"parameters": {"x": float("nan")}}}, "entries.0.parameters: values are numbers, text"),
+        ({"row": {"parameters": {"x": date(2020, 1, 1)}}}, "entries.0.parameters: values are numbers, text"),
         ({"row": {"seeds": 0}}, "entries.0.seeds:"),
         (
             {"row": {"tasks": ["next-dey"]}},
@@ -143,6 +149,31 @@ def test_a_wrong_submission_is_left_out_and_said_and_the_rest_runs(sandbox, chan
     assert f"left out: {message}" in outcome.err.replace("submissions/", "") or message in outcome.err
     assert sandbox.run_json("mean")["state"] == "done"
     assert sandbox("list").err.startswith("left out:")
+
+
+def test_an_impossible_date_is_one_line_and_the_rest_runs(sandbox):
+    path = sandbox.root / "submissions/flat/submission.yaml"
+    path.write_text(path.read_text() + "\nsince: 2010-02-31\n")
+    outcome = sandbox("list")
+    assert outcome.code == 0
+    assert "left out: " in outcome.err
+    assert "not valid YAML" in outcome.err
+    assert "mean" in outcome.out
+
+
+def test_a_broken_dataset_does_not_hide_the_others(sandbox):
+    folder = sandbox.root / "datasets/bad"
+    folder.mkdir()
+    (folder / "dataset.yaml").write_text("title: x")
+    outcome = sandbox("list", "datasets")
+    assert "tiny" in outcome.out
+    assert "left out: datasets/bad/dataset.yaml" in outcome.err
+
+
+def test_a_root_that_is_none_is_said(sandbox):
+    outcome = sandbox("--root", str(sandbox.root / "datasets"), "list")
+    assert outcome.code == 2
+    assert "no bench.yaml in" in outcome.err
 
 
 def test_a_name_that_is_taken_is_said(sandbox):

@@ -18,6 +18,7 @@ import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
 from bench import store
+from bench.files import as_json
 from bench.store import Forecasts, Place
 
 SLOW = """
@@ -191,6 +192,50 @@ def test_a_seed_that_fails_costs_that_seed_alone(sandbox):
     assert record["reason"] == "seed 1: ValueError: bad seed"
     assert sorted(record["seed_digests"]) == ["0", "2"]
     assert sandbox("run", "seeded", "--plan", "--json").json["run"] == ["seeded next-day seed 1"]
+
+
+def test_a_kill_between_seeds_and_record_costs_one_seed(sandbox):
+    sandbox.add_entry("seeded", SEEDED, seeds=3, parameters={"broken": [2]})
+    sandbox("run", "seeded", "--jobs", "1")
+    folder = sandbox.root / "results/tiny/official/next-day/seeded"
+    record = json.loads((folder / "run.json").read_bytes())
+    del record["seed_digests"]["1"]  # as if killed after seeds.parquet had seed 1 and before the record
+    (folder / "run.json").write_text(json.dumps(record))
+    plan = sandbox("run", "seeded", "--plan", "--json").json
+    assert plan["damaged"] == []
+    assert plan["run"] == ["seeded next-day seed 1", "seeded next-day seed 2"]
+
+
+def test_artifacts_are_kept_by_seed_and_leave_with_their_identity(sandbox):
+    code = """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.artifact("file", np.full(3, self.seed))
+        self.artifact("curves/loss", [1.0, 2.0])
+        return history.variance[-1]
+"""
+    sandbox.add_entry("drawer", code, seeds=2)
+    assert sandbox("run", "drawer").code == 0
+    folder = sandbox.root / "results/tiny/official/next-day/drawer"
+    with np.load(folder / "artifacts-1.npz", allow_pickle=False) as kept:
+        assert kept["file"].tolist() == [1.0, 1.0, 1.0]
+        assert kept["curves/loss"].tolist() == [1.0, 2.0]
+    sandbox.add_entry("drawer", code.split("self.artifact")[0] + "return history.variance[-1]\n", seeds=1)
+    assert sandbox("run", "drawer").code == 0
+    assert not list(folder.glob("artifacts-*.npz"))
+    assert not (folder / "seeds.parquet").exists()
+
+
+def test_a_done_result_is_not_lost_when_the_dataset_stops_handing_out(sandbox):
+    sandbox.add_entry("reader", "class Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[-1]",
+                      reads=["bars", "vix"])  # fmt: skip
+    sandbox("run", "reader")
+    before = contents(sandbox.root / "results")
+    sandbox.add_dataset(
+        "tiny", DATASET | {"vix": {"from": "2010-01-01", "entries": False}}, made_up_bars(), made_up_vix()
+    )
+    sandbox("run", "reader")
+    assert contents(sandbox.root / "results") == before
 
 
 # Resume and damage ----------------------------------------------------------------------------------
@@ -417,6 +462,25 @@ def test_results_of_other_bars_are_not_mixed(sandbox):
     assert "come from different bars" in outcome.err
 
 
+def test_no_split_changes_the_measure_of_a_pinned_one(sandbox):
+    """A split without a pin must not rewrite the published days with other bars."""
+    bars, vix = made_up_bars(400), made_up_vix(400)
+    sandbox.add_dataset("tiny", DATASET, bars, vix)
+    sandbox("run")
+    identity = sandbox.run_json("flat")["data_identity"]
+    published = (sandbox.root / "results/tiny/realized.parquet").read_bytes()
+    bars.loc[bars.index[10], "high"] *= 1.02
+    sandbox.add_dataset("tiny", DATASET | {"identity": {"official": identity}}, bars, vix)
+    outcome = sandbox("run", "--split", "forward")
+    assert outcome.code == 2
+    assert "the board of `official` was made from" in outcome.err
+    sandbox.add_dataset("tiny", DATASET, bars, vix)
+    outcome = sandbox("run", "--split", "forward")
+    assert outcome.code == 2
+    assert "the published measure of AAA on 2010-01-18 is not that of these bars (1 values differ)" in outcome.err
+    assert (sandbox.root / "results/tiny/realized.parquet").read_bytes() == published
+
+
 # The store ------------------------------------------------------------------------------------------
 
 
@@ -424,7 +488,7 @@ def test_forecasts_survive_the_round_trip(tmp_path):
     dates = np.arange("2020-01-01", "2020-01-06", dtype="datetime64[D]")
     forecasts = Forecasts(dates[:-1], dates[1:], ("A", "B"), np.random.default_rng(0).random((4, 2)))
     place = Place(tmp_path, "d", "official", "next-day", "e")
-    run = store.Run("e", "1", "d", "official", "next-day", store.MISSING, "id", "data")
+    run = store.Run("e", "1", "d", "official", "next-day", "missing", "id", "data")
     store.store_seeds(place, run, {0: forecasts}, 1)
     back = store.read(place)
     assert back.state == store.DONE
@@ -444,6 +508,6 @@ def test_a_study_lies_outside_the_board(sandbox):
 
 def test_json_of_a_record_is_readable_and_exact():
     value = {"a": [1.1] * 40, "b": {"c": "x" * 200}, "d": []}
-    text = store.as_json(value).decode()
+    text = as_json(value).decode()
     assert json.loads(text) == value
     assert max(map(len, text.splitlines())) < 240

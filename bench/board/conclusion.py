@@ -5,6 +5,8 @@ from __future__ import annotations
 from bench.board.model import Board, Card, Row, TaskTable
 
 LEVEL = 0.05
+SUSPECT = 0.8
+"""Share of the noise floor below which a row is suspected of a leak."""
 
 
 def conclude(board: Board) -> list[str]:
@@ -12,10 +14,30 @@ def conclude(board: Board) -> list[str]:
     table = board.table(board.headline)
     if table is None or not table.rows:
         return [f"No entry has finished {board.headline}: there is nothing to conclude."]
-    sentences = [_set(table), *_against(board, table), _crisis(board, table), _cost(board, table), _gap(board, table)]
+    sentences = [
+        _alarm(board, table),
+        _set(table),
+        *_against(board, table),
+        _crisis(board, table),
+        _cost(board, table),
+        _gap(board, table),
+    ]
     others = [other for other in board.tables if other.task != board.headline and other.derived_from is None]
     sentences += [f"On {other.task}, {_lower_first(_set(other))}" for other in others if other.rows]
     return [sentence for sentence in sentences if sentence]
+
+
+def _alarm(board: Board, table: TaskTable) -> str:
+    """Rows that score what no forecast can: a sign of a leak."""
+    if board.noise_floor is None or table.ahead != 1:
+        return ""
+    below = [row.entry for row in table.rows if row.qlike < SUSPECT * board.noise_floor]
+    if not below:
+        return ""
+    return (
+        f"{_names(below)} {'scores' if len(below) == 1 else 'score'} far below the noise floor of "
+        f"{board.noise_floor:.3f}, which a perfect forecast would reach: look for a leak before believing it."
+    )
 
 
 def _set(table: TaskTable) -> str:

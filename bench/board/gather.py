@@ -10,8 +10,9 @@ from bench import store
 from bench.board.model import Absent
 from bench.config import Dataset, Settings
 from bench.errors import BenchError
+from bench.realized import Realized, read_realized
 from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
-from bench.store import Place, Realized, Run, Stored
+from bench.store import Place, Run, Stored
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path)
             f"no results of {dataset.id} on {split_name} in {results}: "
             f"run `bench run --dataset {dataset.id} --split {split_name}`"
         )
-    realized = store.read_realized(results, dataset.id)
+    realized = read_realized(results, dataset.id)
+    if realized.vix_crisis != settings.regimes.vix_crisis:
+        raise BenchError(
+            f"the regimes of {dataset.id} were labelled with a VIX of {realized.vix_crisis:g}, bench.yaml says "
+            f"{settings.regimes.vix_crisis:g}: run `bench run --dataset {dataset.id}` to label them again"
+        )
     gathered = Gathered(
         settings,
         dataset,
@@ -79,7 +85,7 @@ def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results
     """sha256 of what a board is made from: run records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
     splits = [split_name, *(name for name in dataset.splits if name != split_name)]
-    paths = [path for name in splits for path in sorted((results / dataset.id / name).glob("*/*/run.json"))]
+    paths = [place.folder / "run.json" for name in splits for place in store.places(results, dataset.id, name)]
     for path in (*paths, results / dataset.id / "realized.parquet"):
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
@@ -88,12 +94,22 @@ def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results
 
 
 def _stored(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> dict[Place, Stored]:
-    """Every result of the split, sorted by task and entry."""
+    """Every result of the split, sorted by task and entry; one made under other rules has no forecasts here."""
+    rules = {
+        "protocol": settings.protocol,
+        "measure": dataset.measure,
+        "windows": dataset.split(split_name).model_dump(mode="json"),
+    }
     found = {}
-    for task in settings.tasks:
-        for path in sorted((results / dataset.id / split_name / task).glob("*/run.json")):
-            place = Place(results, dataset.id, split_name, task, path.parent.name)
-            found[place] = store.read(place)
+    for place in store.places(results, dataset.id, split_name):
+        if place.task not in settings.tasks:
+            continue
+        item = store.read(place)
+        if item.run is not None and item.problem is None and item.state == store.DONE:
+            other = next((name for name, rule in rules.items() if item.run.identity_of.get(name) != rule), None)
+            if other is not None:
+                item = Stored(item.run, problem=f"was made under another {other}: run it again")
+        found[place] = item
     return found
 
 

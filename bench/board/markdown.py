@@ -102,8 +102,12 @@ def _head(board: Board) -> str:
         f"bars `{board.data_identity[:16]}`.",
         f"Fit {windows['fit']}, select {windows['select']}, score {windows['score']}"
         + (f" ({table.n_origins} origins for {table.task})." if table else "."),
-        f"Noise floor: a perfect {board.headline} forecast would score a QLIKE of about {board.noise_floor:.3f}, since "
-        "the measure is a noisy proxy of the variance. "
+        (
+            f"Noise floor: a perfect {board.headline} forecast would score a QLIKE of about {board.noise_floor:.3f}, "
+            "since the measure is a noisy proxy of the variance. "
+            if board.noise_floor is not None
+            else ""
+        )
         + (
             f"Smallest resolvable gap on {table.task}: {table.gap:.4f}."
             if table and table.gap is not None
@@ -114,14 +118,15 @@ def _head(board: Board) -> str:
 
 
 def _about(board: Board, table: TaskTable) -> str:
+    length = table.behind + table.ahead
     text = f"{table.n_origins} origins, {table.first_origin} to {table.last_origin}."
     if table.zero_targets:
         text += f" {table.zero_targets} cells with a target of zero are left out of QLIKE for every entry."
     if table.derived_from:
         text += (
-            f" Nearly accounting: all but one of the sessions are known. Rows are induced by the "
+            f" Nearly accounting: {table.behind} of the {length} sessions are known. Rows are induced by the "
             f"`{table.derived_from}` forecasts where an entry has none of its own; of these, the MSE on variance is "
-            f"that of `{table.derived_from}` divided by 441, so a test on it says the same."
+            f"that of `{table.derived_from}` divided by {length**2}, so a test on it says the same."
         )
     if table.method == "bartlett":
         text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags."

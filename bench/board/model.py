@@ -99,6 +99,7 @@ class TaskTable:
 
     task: str
     ahead: int
+    behind: int
     derived_from: str | None
     n_origins: int
     first_origin: str
@@ -162,7 +163,7 @@ class Board:
     split: str
     protocol: str
     measure: str
-    noise_floor: float
+    noise_floor: float | None
     symbols: list[str]
     market: str | None
     data_identity: str

@@ -24,6 +24,7 @@ from bench.board.inference import (
 from bench.board.model import Board, Card, Conditional, OtherSplit, Row, TaskTable
 from bench.config import Dataset, Settings
 from bench.errors import BenchError
+from bench.history import READS
 from bench.measures import NOISE_FLOOR
 from bench.scores import Scored
 from bench.store import Run
@@ -48,7 +49,7 @@ def board_of(gathered: Gathered, results: Path) -> Board:
     luck = _luck(gathered, tables, cards, other, results) if other in dataset.splits else []
     board = Board(
         dataset=dataset.id, title=dataset.title, split=split_name, protocol=settings.protocol, measure=dataset.measure,
-        noise_floor=NOISE_FLOOR[dataset.measure], symbols=list(dataset.symbols), market=dataset.market,
+        noise_floor=NOISE_FLOOR.get(dataset.measure), symbols=list(dataset.symbols), market=dataset.market,
         data_identity=gathered.data_identity,
         windows={
             name: [str(window.first), None if window.last is None else str(window.last)]
@@ -75,7 +76,7 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
         rows = [_row(gathered, scores, entry, inference, given.get(entry), truth) for entry in scores.scored]
     rows.sort(key=lambda row: (row.tier, row.qlike, row.entry))
     return TaskTable(
-        task=name, ahead=cells.task.ahead, derived_from=settings.tasks[name].derived_from,
+        task=name, ahead=cells.task.ahead, behind=cells.task.behind, derived_from=settings.tasks[name].derived_from,
         n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
         zero_targets=losses.zero_targets(cells.target_var),
         method=inference.pairs.method if inference else "", lags=inference.pairs.lags if inference else 0,
@@ -196,20 +197,22 @@ def _cards(gathered: Gathered) -> list[Card]:
 
 
 def _card(run: Run, seeds: list[Scored]) -> Card:
-    measured = list(run.measured.get("seeds", {}).values())
-    records = [record for seed in measured for record in seed.get("records", [])]
+    measured = list(run.measured.seeds.values())
+    records = [record for seed in measured for record in seed.records]
     counts = [record["parameters"] for record in records if type(record.get("parameters")) is int]
-    origins = sum(seed["origins"] for seed in measured)
-    hardware = run.measured.get("hardware", {})
-    spread = np.std([float(losses.panel_average(seed.qlike)) for seed in seeds], ddof=1) if len(seeds) > 1 else None
+    origins = sum(seed.origins for seed in measured)
+    hardware = run.measured.hardware
+    singles = [float(losses.panel_average(seed.qlike)) for seed in seeds]
+    spread = np.std(singles, ddof=1) if len(singles) > 1 else None
     return Card(
         entry=run.entry, family=str(run.about.get("family", "")), version=run.version,
-        reads=list(run.identity_of.get("reads", [])), refit=run.identity_of.get("refit"), seeds=len(measured),
+        reads=[name for name in run.identity_of.get("reads", []) if name in READS],
+        refit=run.identity_of.get("refit"), seeds=len(measured),
         seed_spread=None if spread is None else number(spread), tuned_on=run.about.get("tuned_on"), runs=run.runs,
         parameters=min(max(counts), 10**12) if counts else None,
-        fit_seconds=number(sum(seed["fit_seconds"] for seed in measured)),
-        forecast_ms=number(1000 * sum(seed["forecast_seconds"] for seed in measured) / max(1, origins)),
-        peak_memory_mb=max((seed["peak_memory_mb"] for seed in measured), default=0.0),
+        fit_seconds=number(sum(seed.fit_seconds for seed in measured)),
+        forecast_ms=number(1000 * sum(seed.forecast_seconds for seed in measured) / max(1, origins)),
+        peak_memory_mb=max((seed.peak_memory_mb for seed in measured), default=0.0),
         warnings=sum("warning" in record for record in records),
         hardware=f"{hardware.get('processor')}, {hardware.get('cores')} cores" if hardware else "",
     )  # fmt: skip

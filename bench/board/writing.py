@@ -19,7 +19,7 @@ from bench.board.markdown import render
 from bench.board.model import Board, Row
 from bench.board.table import board_of
 from bench.config import Dataset, Settings
-from bench.store import as_json, write_atomic
+from bench.files import as_json, write_atomic
 
 MAIN_SPLIT = "official"
 COSTS = ("cards", "inputs", "conclusion")

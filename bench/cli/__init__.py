@@ -19,6 +19,8 @@ def main() -> None:
     except BenchError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:  # the reader of our output is gone
         sys.stderr.close()
         sys.exit(1)

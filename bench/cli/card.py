@@ -8,7 +8,9 @@ from typing import Any
 from bench import losses, store
 from bench.config import Registry
 from bench.entries import Entry
-from bench.scores import Scored, cells_of
+from bench.errors import BenchError
+from bench.realized import read_realized
+from bench.scores import Scored, cells_of, check_cells
 from bench.store import Place, Stored
 
 
@@ -55,8 +57,10 @@ def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, 
 def _qlike(registry: Registry, place: Place, stored: Stored) -> str:
     if stored.forecasts is None or stored.state != store.DONE:
         return ""
-    realized = store.read_realized(place.results, place.dataset)
+    realized = read_realized(place.results, place.dataset)
     cells = cells_of(realized, registry.dataset(place.dataset).split(place.split), registry.settings.task(place.task))
-    if cells.target_var.shape != stored.forecasts.forecast_var.shape:
+    try:
+        check_cells(cells, stored.forecasts, str(place))
+    except BenchError:
         return "other cells"
     return f"{float(losses.panel_average(Scored(cells, stored.forecasts.forecast_var).qlike)):.4f}"

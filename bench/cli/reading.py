@@ -56,6 +56,7 @@ def board(
     from bench.board import board_folder, build_board, differences, make_board
     from bench.board.markdown import render, render_headline
     from bench.board.writing import plain
+    from bench.files import locked
 
     work: Workspace = context.obj
     folder, chosen, split_name = work.results(results), work.dataset(dataset), work.split(split)
@@ -65,11 +66,12 @@ def board(
         made = build_board(*inputs)
         path = place / "LEADERBOARD.md"
         gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, with_costs=True)
-        if not gaps and (not path.is_file() or path.read_text(encoding="utf-8") != render(made)):
+        if not gaps and (not path.is_file() or path.read_bytes() != render(made).encode()):
             gaps = [f"{path} is not what the stored forecasts give"]
         _agreement(gaps, f"{place / 'leaderboard.json'}", as_json)
         return
-    made, path = make_board(*inputs)
+    with locked(folder, chosen.id, lambda: say("waiting: a run holds these results")):
+        made, path = make_board(*inputs)
     if as_json:
         show_json(plain(made))
     else:
@@ -110,7 +112,7 @@ def compare_(
 
     from bench.board.compare import as_figure, as_text, compare
     from bench.board.gather import gather
-    from bench.store import write_atomic
+    from bench.files import write_atomic
 
     work: Workspace = context.obj
     settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
@@ -164,7 +166,12 @@ def _entries(work: Workspace) -> list[dict[str, Any]]:
 
 
 def _datasets(work: Workspace) -> list[dict[str, Any]]:
-    datasets = [work.registry.dataset(name) for name in work.registry.dataset_ids()]
+    datasets = []
+    for name in work.registry.dataset_ids():
+        try:
+            datasets.append(work.registry.dataset(name))
+        except BenchError as error:
+            say(f"left out: {error}")
     return [
         {
             "dataset": dataset.id,

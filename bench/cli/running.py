@@ -20,7 +20,6 @@ from bench.cli.common import (
     show,
     show_json,
 )
-from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def register(app: typer.Typer) -> None:
@@ -46,14 +46,15 @@ def run(
     dataset: DatasetOption = None,
     split: SplitOption = None,
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = len(os.sched_getaffinity(0)),
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")] = CORES,
     plan_only: Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")] = False,
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
-    from bench import executor, store
+    from bench import executor
     from bench.campaign import open_campaign, publish_measure, refuse_other_bars
+    from bench.files import locked
 
     work: Workspace = context.obj
     chosen = work.catalogue.select(entries or [])
@@ -65,7 +66,7 @@ def run(
         _tell_plan(executor.plan(campaign, chosen, task or []), as_json)
         return
     try:
-        with store.locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
+        with locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
             refuse_other_bars(campaign)
             todo = executor.plan(campaign, chosen, task or [])
             for problem in todo.damaged:
@@ -95,15 +96,17 @@ def _execute(campaign: Campaign, todo: Plan, jobs: int) -> dict[str, str]:
 
 def _board(work: Workspace, campaign: Campaign) -> tuple[Path | None, str]:
     """Write the board unless it is that of what is stored; none where every row of the run is one of a study."""
+    from bench import store
     from bench.board import current_board, make_board
     from bench.board.markdown import render_headline
 
     inputs = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
-    try:
-        board, path = current_board(*inputs) or make_board(*inputs)
-    except BenchError as error:
-        say(f"no board: {error}")
-        return None, ""
+    if not store.places(campaign.results, campaign.dataset.id, campaign.split_name):
+        return None, "no board: only rows of studies were run"
+    board, path = current_board(*inputs) or make_board(*inputs)
+    unknown = sorted({card.entry for card in board.cards} - set(work.catalogue.entries))
+    if unknown:
+        say(f"on the board but not under submissions/: {', '.join(unknown)} (remove their results if they are gone)")
     return path, render_headline(board)
 
 

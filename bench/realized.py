@@ -1,0 +1,85 @@
+"""The published daily measure: what every forecast can be scored with, without bars."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.errors import StorageError
+from bench.files import Days, as_parquet, repeat_days, repeat_labels, tile_symbols, write_atomic
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Realized:
+    """The published daily measure: arrays by session, `(n_sessions, n_symbols)` or `(n_sessions,)`.
+
+    `regime_month` is that of the session's calendar month, `regime_origin` that at the close before the
+    session, the origin of a forecast for it: `calm`, `crisis` or `unknown`, with crisis from `vix_crisis` on.
+    """
+
+    dates: Days
+    symbols: tuple[str, ...]
+    measure_var: Array
+    regime_month: NDArray[np.str_]
+    regime_origin: NDArray[np.str_]
+    vix_crisis: float
+    true_var: Array | None = None
+
+    def digest(self) -> str:
+        """sha256 over dates, symbols, measure and regimes."""
+        labels = [self.regime_month.tolist(), self.regime_origin.tolist(), self.vix_crisis]
+        head = json.dumps([[str(day) for day in self.dates], list(self.symbols), *labels], separators=(",", ":"))
+        return hashlib.sha256(head.encode() + np.ascontiguousarray(self.measure_var, dtype="<f8").tobytes()).hexdigest()
+
+
+def write_realized(results: Path, dataset: str, realized: Realized) -> bool:
+    """Write `realized.parquet`; returns False where it already holds these values."""
+    n, m = realized.measure_var.shape
+    columns = {
+        "date": repeat_days(realized.dates, m),
+        "symbol": tile_symbols(realized.symbols, n),
+        "measure_var": pa.array(realized.measure_var.ravel()),
+        "regime_month": repeat_labels(realized.regime_month, m),
+        "regime_origin": repeat_labels(realized.regime_origin, m),
+    }
+    if realized.true_var is not None:
+        columns["true_var"] = pa.array(realized.true_var.ravel())
+    metadata = {"vix_crisis": f"{realized.vix_crisis:g}", "digest": realized.digest()}
+    return write_atomic(results / dataset / "realized.parquet", as_parquet(columns, metadata))
+
+
+def read_realized(results: Path, dataset: str) -> Realized:
+    """The published measure of a dataset; a `StorageError` where it is not there or not what it says it is."""
+    path = results / dataset / "realized.parquet"
+    try:
+        table = pq.read_table(path)
+        said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        dates = table["date"].to_numpy().astype("datetime64[D]")
+        per_day = int(np.searchsorted(dates, dates[0], side="right"))
+        firsts = table.take(np.arange(0, len(dates), per_day))
+        shape = (-1, per_day)
+        realized = Realized(
+            dates[::per_day],
+            tuple(table["symbol"].slice(0, per_day).to_pylist()),
+            table["measure_var"].to_numpy().reshape(shape),
+            np.asarray(firsts["regime_month"].to_pylist()),
+            np.asarray(firsts["regime_origin"].to_pylist()),
+            float(said["vix_crisis"]),
+            table["true_var"].to_numpy().reshape(shape) if "true_var" in table.column_names else None,
+        )
+        if realized.digest() != said["digest"]:
+            raise ValueError("its digest differs")
+    except FileNotFoundError:
+        raise StorageError(f"no {path}: run `bench run --dataset {dataset}` first") from None
+    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError) as error:
+        raise StorageError(f"{path} is damaged ({error}): remove it and run `bench run --dataset {dataset}`") from error
+    return realized
