@@ -15,6 +15,10 @@ from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
 from bench.store import Place, Run, Stored
 
 
+BESIDE = {"official": "development"}
+"""The split whose places stand beside a split's, on the board of the latter."""
+
+
 @dataclass(frozen=True)
 class TaskScores:
     """One task: the cells, every finished entry's losses, what is absent, and which rows are derived."""
@@ -84,7 +88,7 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path)
 def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> str:
     """sha256 of what a board is made from: run records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
-    splits = [split_name, *(name for name in dataset.splits if name != split_name)]
+    splits = [split_name, *([BESIDE[split_name]] if BESIDE.get(split_name) in dataset.splits else [])]
     paths = [place.folder / "run.json" for name in splits for place in store.places(results, dataset.id, name)]
     for path in (*paths, results / dataset.id / "realized.parquet"):
         content = path.read_bytes() if path.is_file() else b""

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import losses, stats
 from bench.board.conclusion import conclude
-from bench.board.gather import Gathered, TaskScores, gather
+from bench.board.gather import BESIDE, Gathered, TaskScores, gather
 from bench.board.inference import (
     LABELS,
     Inference,
@@ -30,9 +30,6 @@ from bench.scores import Scored
 from bench.store import Run
 from bench.tasks import target
 
-COMPARED = {"official": "development", "development": "official"}
-"""The split whose places stand beside a split's."""
-
 
 def build_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> Board:
     """Returns the board of a dataset and split from the results folder; errors as `gather`."""
@@ -45,7 +42,7 @@ def board_of(gathered: Gathered, results: Path) -> Board:
     split = dataset.split(split_name)
     tables = [_table(settings, gathered, name, scores) for name, scores in gathered.tasks.items()]
     cards = _cards(gathered)
-    other = COMPARED.get(split_name)
+    other = BESIDE.get(split_name)
     luck = _luck(gathered, tables, cards, other, results) if other in dataset.splits else []
     board = Board(
         dataset=dataset.id, title=dataset.title, split=split_name, protocol=settings.protocol, measure=dataset.measure,

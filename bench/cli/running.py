@@ -98,12 +98,17 @@ def _board(work: Workspace, campaign: Campaign) -> tuple[Path | None, str]:
     """Write the board unless it is that of what is stored; none where every row of the run is one of a study."""
     from bench import store
     from bench.board import current_board, make_board
+    from bench.board.gather import BESIDE
     from bench.board.markdown import render_headline
 
     inputs = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
     if not store.places(campaign.results, campaign.dataset.id, campaign.split_name):
         return None, "no board: only rows of studies were run"
     board, path = current_board(*inputs) or make_board(*inputs)
+    for other, beside in BESIDE.items():  # a board that shows this split's places beside its own
+        if beside == campaign.split_name and store.places(campaign.results, campaign.dataset.id, other):
+            others = work.registry.settings, campaign.dataset, other, campaign.results
+            _ = current_board(*others) or make_board(*others)
     unknown = sorted({card.entry for card in board.cards} - set(work.catalogue.entries))
     if unknown:
         say(f"on the board but not under submissions/: {', '.join(unknown)} (remove their results if they are gone)")
