@@ -27,7 +27,7 @@ def generator(seed=0):
 
 def recurrent(cell="lstm", n_networks=NETWORKS, n_inputs=INPUTS, units=UNITS, layers=2, rate=0.0, attention=False):
     draws = [np.random.default_rng(seed) for seed in range(n_networks)]
-    return Recurrent(cell, n_inputs, units, layers, rate, attention, draws, generator())
+    return Recurrent(cell, STEPS, n_inputs, units, layers, rate, attention, draws, generator())
 
 
 def plain(networks, k):
@@ -94,7 +94,7 @@ def test_parameter_counts_by_formula():
     gru = 3 * (h * (i + h) + h) + h + 3 * (h * 2 * h + h) + h
     assert count(recurrent("lstm")) == NETWORKS * (lstm + h + 1)
     assert count(recurrent("gru")) == NETWORKS * (gru + h + 1)
-    assert count(recurrent(attention=True)) - count(recurrent()) == NETWORKS * (h * h + 2 * h)
+    assert count(recurrent(attention=True)) - count(recurrent()) == NETWORKS * (h * h + 2 * h + STEPS)
     length, c, width, blocks = 20, 6, 32, 2
     block = 2 * 2 * length * c + length * (length + 1) + width * (c + 1) + c * (width + 1)
     mixer = Mixer(length, c, width, blocks, 0.1, generator(), generator())

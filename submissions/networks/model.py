@@ -110,8 +110,8 @@ class PerSymbol(Forecaster):
         """Return untrained networks of these names."""
         draws = [self.generator("weights", name) for name in names]
         return Recurrent(
-            self.cell, self.features.n_features, self.units, self.layers, self.dropout, self.attention, draws,
-            self.torch_generator("dropout"),
+            self.cell, self.window, self.features.n_features, self.units, self.layers, self.dropout, self.attention,
+            draws, self.torch_generator("dropout"),
         )  # fmt: skip
 
     def arrange(self, by_symbol: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ class Recurrent(nn.Module):
     """Networks of equal shape, each on its own symbol or one for all; what they say is ln variance over the level.
 
     Without attention the head sees the last step, h_T. With it, it sees a weighted average of all steps: additive
-    attention (Bahdanau, Cho and Bengio 2015, arXiv:1409.0473) without a decoder's state to compare with::
+    attention (Bahdanau, Cho and Bengio 2015, arXiv:1409.0473) without a decoder's state to compare with, and with a
+    score of the lag itself, since no state says where in the window it stands::
 
-        e_t = v . tanh(A h_t + a),   w = softmax(e),   sum_t w_t h_t
+        e_t = v . tanh(A h_t + a) + p_t,   w = softmax(e),   sum_t w_t h_t
 
     Parameters
     ----------
@@ -27,20 +28,22 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, cell: str, n_inputs: int, n_units: int, n_layers: int, dropout_rate: float, attention: bool,
+        self, cell: str, n_steps: int, n_inputs: int, n_units: int, n_layers: int, dropout_rate: float, attention: bool,
         draws: list[np.random.Generator], generator: torch.Generator,
     ) -> None:  # fmt: skip
         super().__init__()
         self.cell, self.n_layers, self.dropout_rate, self.attention = cell, n_layers, dropout_rate, attention
         self.generator = generator
-        for name, shape in self._shapes(n_inputs, n_units).items():
+        for name, shape in self._shapes(n_steps, n_inputs, n_units).items():
             bound = n_units**-0.5
             values = np.stack([draw.uniform(-bound, bound, shape) for draw in draws]).astype(np.float32)
             if name == "head_bias":  # so that what is said first is the level itself
                 values[:] = 0.0
+            if name == "attend_lag":  # a start from equal weights finds the origin too late: it stops before
+                values[:] = np.arange(1 - n_steps, 1)
             self.register_parameter(name, nn.Parameter(torch.from_numpy(values).to(generator.device)))
 
-    def _shapes(self, n_inputs: int, n_units: int) -> dict[str, tuple[int, ...]]:
+    def _shapes(self, n_steps: int, n_inputs: int, n_units: int) -> dict[str, tuple[int, ...]]:
         """The arrays of one network."""
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.n_layers):
@@ -52,6 +55,7 @@ class Recurrent(nn.Module):
                 shapes |= {f"bias_{layer}": (n_gates,), f"bias_n_{layer}": (n_units,)}
         if self.attention:
             shapes |= {"attend": (n_units, n_units), "attend_bias": (n_units, 1), "attend_score": (1, n_units)}
+            shapes |= {"attend_lag": (n_steps,)}
         return shapes | {"head": (1, n_units), "head_bias": (1,)}
 
     def forward(self, windows: Tensor) -> Tensor:
@@ -74,7 +78,7 @@ class Recurrent(nn.Module):
     def weights(self, hidden: Tensor) -> Tensor:
         """Return the attention to all steps, `(steps, n_networks, 1, n)`; it sums to one over them."""
         looked = torch.tanh(self.attend @ hidden + self.attend_bias)
-        return torch.softmax(self.attend_score @ looked, dim=0)
+        return torch.softmax(self.attend_score @ looked + self.attend_lag.T[:, :, None, None], dim=0)
 
     def _layer(self, layer: int, *names: str) -> list[Tensor]:
         return [getattr(self, f"{name}_{layer}") for name in names]
