@@ -111,11 +111,13 @@ class Listener:
     ended: Callable[[Unit, str | None], None] = lambda unit, reason: None
 
 
-def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None = None) -> dict[str, str]:
+def execute(
+    campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None = None, weights: Path | None = None
+) -> dict[str, str]:
     """Walks every unit of a plan and stores what comes; returns the reason of each that failed.
 
-    An entry that fails is stored as failed and the rest goes on. A full disk or an interrupt ends the workers
-    and is raised; what was stored is kept.
+    `weights` is a folder for what entries learn, None to keep none. An entry that fails is stored as failed and
+    the rest goes on. A full disk or an interrupt ends the workers and is raised; what was stored is kept.
     """
     listener = listener or Listener()
     sweep_stages()
@@ -126,12 +128,13 @@ def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None
     workers = max(1, jobs // len(todo.units)) if todo.units else 1
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         futures: dict[Future[Walk], Unit] = {
-            pool.submit(_walk_unit, campaign, unit, workers, listener, stop): unit for unit in todo.units
+            pool.submit(_walk_unit, campaign, unit, workers, listener, stop, weights is not None): unit
+            for unit in todo.units
         }
         try:
             for future in as_completed(futures):
                 unit = futures.pop(future)  # and with it, once stored, the forecasts
-                reason = _take(campaign, todo, unit, future)
+                reason = _take(campaign, todo, unit, future, weights)
                 if reason is not None:
                     failures[str(unit)] = reason
                 listener.ended(unit, reason)
@@ -142,21 +145,23 @@ def execute(campaign: Campaign, todo: Plan, jobs: int, listener: Listener | None
     return failures
 
 
-def _walk_unit(campaign: Campaign, unit: Unit, workers: int, listener: Listener, stop: threading.Event) -> Walk:
+def _walk_unit(
+    campaign: Campaign, unit: Unit, workers: int, listener: Listener, stop: threading.Event, save_weights: bool
+) -> Walk:
     if stop.is_set():
         raise Stopped
     listener.started(unit)
     try:
         return walk(
             campaign.panel, campaign.split, unit.entry, unit.task, unit.seed, campaign.settings.limits,
-            workers=workers, stop=stop.is_set,
+            workers=workers, save_weights=save_weights, stop=stop.is_set,
             progress=lambda done, total, facts: listener.progressed(unit, done, total, facts),
         )  # fmt: skip
     except OSError as error:  # no room for the worker's folder, no process to be had
         raise StorageError(f"cannot run a worker for {unit.entry.name}: {error}") from error
 
 
-def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk]) -> str | None:
+def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk], weights: Path | None) -> str | None:
     """Store one unit's outcome; returns why it failed, if it did."""
     try:
         result = future.result()
@@ -172,6 +177,9 @@ def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk]) -> s
         seeds[unit.seed] = _forecasts(campaign, task, result, unit.entry.is_path)
         run.measured = _measured(run.measured, unit.seed, result)
         store.write_artifacts(place, unit.seed, result.measured.artifacts)
+        if weights is not None and result.measured.weights:
+            folder = weights / place.folder.relative_to(place.results)
+            store.write_weights(folder, run, unit.seed, result.measured.weights, result.measured.weights_facts)
         if run.state == FAILED:  # another seed failed: keep this one for the next try
             store.store_without(place, run, seeds)
         else:

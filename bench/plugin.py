@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,12 @@ class Forecaster:
         """Keep facts (JSON values) in the run record: warnings, curves, parameter counts."""
         if self._report is not None:
             self._report("record", facts, None)
+
+    def weights(self, arrays: Mapping[str, ArrayLike], **facts: Any) -> None:
+        """Hand over what was learnt; kept only where the run was asked to (`bench run --save-weights`)."""
+        if self._report is not None:
+            for name, array in arrays.items():
+                self._report("weights", {"name": name, **facts}, np.asarray(array))
 
     def artifact(self, name: str, array: ArrayLike) -> None:
         """Keep an array with the run: attention weights, estimated curves. A later one of that name replaces it."""
@@ -170,7 +176,7 @@ def _naming(symbol: str, report: Report | None) -> Report | None:
         return None
 
     def named(kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
-        if kind == "artifact":
+        if kind in ("artifact", "weights"):
             facts = {**facts, "name": f"{symbol}/{facts['name']}"}
         report(kind, {"symbol": symbol, **facts}, array)
 

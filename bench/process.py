@@ -121,7 +121,7 @@ class WorkerProcess:
     def __init__(self, stage: Path, limits: Limits, stop: Callable[[], bool] = lambda: False) -> None:
         self.limits = limits
         self._ends = time.monotonic() + limits.run_seconds
-        self.reports: list[tuple[dict[str, Any], NDArray[np.float64] | None]] = []
+        self.reports: list[tuple[str, dict[str, Any], NDArray[np.float64] | None]] = []
         self.on_progress: Callable[[dict[str, Any]], None] = lambda facts: None
         self._stop = stop
         child_read, self._write_fd = os.pipe()
@@ -250,7 +250,7 @@ class WorkerProcess:
         if self._report_bytes > self.limits.output_mb * 2**20:
             raise EntryFailure(f"records and artifacts exceed {self.limits.output_mb:g} MB")
         array = None
-        if meta.get("kind") == "artifact":
+        if meta.get("kind") in ("artifact", "weights"):
             name = facts.get("name")
             if not isinstance(name, str) or not ARTIFACT_NAME.fullmatch(name) or ".." in name:
                 raise EntryFailure(f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})")
@@ -258,7 +258,7 @@ class WorkerProcess:
                 array = np.frombuffer(payload, dtype="<f8").reshape(meta.get("shape"))
             except (ValueError, TypeError) as error:
                 raise EntryFailure("sent an artifact whose shape does not fit its size") from error
-        self.reports.append((facts, array))
+        self.reports.append((str(meta.get("kind")), facts, array))
 
     def _drain_output(self) -> None:
         try:

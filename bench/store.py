@@ -136,11 +136,12 @@ class Stored:
         return "missing" if self.run is None or self.problem else self.run.state
 
 
-def places(results: Path, dataset: str, split: str) -> list[Place]:
-    """Where results of a split lie, sorted by task and entry; those of studies are left out."""
-    found = (results / dataset / split).glob("*/*/run.json")
+def places(results: Path, dataset: str, split: str, study: str | None = None) -> list[Place]:
+    """Where results of a split lie, those of the board or of one study, sorted by task and entry."""
+    top = results / dataset / "studies" / study if study else results / dataset
+    found = (top / split).glob("*/*/run.json")
     return sorted(
-        (Place(results, dataset, split, path.parts[-3], path.parts[-2]) for path in found),
+        (Place(results, dataset, split, path.parts[-3], path.parts[-2], study) for path in found),
         key=lambda place: (place.task, place.entry),
     )
 
@@ -190,13 +191,25 @@ def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> Non
     if not artifacts:
         remove(path)
         return
+    write_atomic(path, _archive(artifacts))
+
+
+def write_weights(folder: Path, run: Run, seed: int, weights: dict[str, Array], facts: dict[str, Any]) -> None:
+    """Keep what one seed has learnt: `seed-N.npz`, and beside it `seed-N.json` that says whose it is."""
+    about = {"entry": run.entry, "version": run.version, "identity": run.identity, "task": run.task, "seed": seed}
+    write_atomic(folder / f"seed-{seed}.npz", _archive(weights))
+    write_atomic(folder / f"seed-{seed}.json", as_json({**about, **facts}))
+
+
+def _archive(arrays: dict[str, Array]) -> bytes:
+    """The bytes of an npz without a date; np.savez would take some names as its own arguments."""
     sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # np.savez takes names as its own arguments
-        for name, array in sorted(artifacts.items()):
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(arrays.items()):
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
-    write_atomic(path, sink.getvalue())
+    return sink.getvalue()
 
 
 def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:

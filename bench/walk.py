@@ -41,14 +41,19 @@ class Measured:
     n_origins: int = 0
     records: list[dict[str, Any]] = field(default_factory=list)
     artifacts: dict[str, Array] = field(default_factory=dict)
+    weights: dict[str, Array] = field(default_factory=dict)
+    weights_facts: dict[str, Any] = field(default_factory=dict)
 
     def collect(self, crew: list[WorkerProcess]) -> None:
         """Take over the records and artifacts that the workers sent."""
-        for facts, array in (report for worker in crew for report in worker.reports):
+        for kind, facts, array in (report for worker in crew for report in worker.reports):
             if array is None:
                 self.records.append(facts)
-            else:
+            elif kind == "artifact":
                 self.artifacts[str(facts.get("name"))] = array
+            else:
+                self.weights[str(facts.pop("name"))] = array
+                self.weights_facts |= facts
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def walk(
     limits: Limits,
     *,
     workers: int = 1,
+    save_weights: bool = False,
     progress: Progress = lambda done, total, facts: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Walk:
@@ -126,6 +132,8 @@ def walk(
     workers : int
         Processes over which the symbols of an entry that declares them independent are spread. The
         forecasts do not depend on it.
+    save_weights : bool
+        Whether to keep what the entry hands over as learnt.
     progress : callable
         Called with origins done, their number, and what the entry reports.
     stop : callable
@@ -146,7 +154,7 @@ def walk(
         def start() -> WorkerProcess:
             worker = WorkerProcess(stage, limits, stop)
             stack.callback(worker.close)
-            worker.send(wire.frame(wire.HELLO, _hello(entry, task, seed)))
+            worker.send(wire.frame(wire.HELLO, _hello(entry, task, seed, save_weights)))
             return worker
 
         crew = [start()]
@@ -165,8 +173,9 @@ def walk(
     return Walk(rows, forecast_var, measured)
 
 
-def _hello(entry: Entry, task: Task, seed: int) -> dict[str, Any]:
+def _hello(entry: Entry, task: Task, seed: int, save_weights: bool) -> dict[str, Any]:
     return {
+        "save_weights": save_weights,
         "class": entry.row.target,
         "parameters": entry.row.parameters,
         "task": asdict(replace(task, name=PATH) if entry.is_path else task),

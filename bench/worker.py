@@ -41,6 +41,7 @@ class Worker:
     def __init__(self, write_fd: int, hello: dict[str, Any]) -> None:
         self.write_fd = write_fd
         self.path = bool(hello["path"])
+        self.save_weights = bool(hello["save_weights"])
         self.task = Task(**hello["task"])
         self.model = self._make(hello["class"], self.task, hello["seed"], hello["parameters"])
         self.tape = Tape([], [], has_vix=False, ahead=1, fit=Rows(0, -1), select=Rows(0, -1), fit_start=0)
@@ -66,7 +67,9 @@ class Worker:
         return model
 
     def report(self, kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
-        """Send progress, a record or an artifact."""
+        """Send progress, a record, an artifact or weights."""
+        if kind == "weights" and not self.save_weights:
+            return
         meta, payload = {"kind": kind, "facts": _plain(facts)}, b""
         if array is not None:
             values = np.ascontiguousarray(array, dtype="<f8")

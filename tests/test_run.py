@@ -502,8 +502,35 @@ def test_a_study_lies_outside_the_board(sandbox):
     assert sandbox("run").code == 0
     assert not (sandbox.root / "results/tiny/official/next-day/what-if").exists()
     assert sandbox("run", "what-if").code == 0
-    assert (sandbox.root / "results/tiny/studies/floors/official/next-day/what-if/forecasts.parquet").exists()
+    folder = sandbox.root / "results/tiny/studies/floors/official"
+    assert (folder / "next-day/what-if/forecasts.parquet").exists()
+    table = (folder / "LEADERBOARD.md").read_text()
+    assert table.startswith("# tiny: study `floors` on official")
+    assert "`what-if`" in table
+    assert "`flat`" in table, "references stand beside"
+    assert sandbox("board", "--study", "floors", "--check").code == 0
+    assert "no results of the study flors" in sandbox("board", "--study", "flors").err
     assert "what-if" not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
+def test_weights_are_kept_only_when_asked(sandbox):
+    code = """
+class Model(Forecaster):
+    def fit(self, history):
+        self.weights({"layer": np.arange(6.0).reshape(2, 3), "bias": [1.0]}, epoch=3, features=["a", "b"])
+    def forecast(self, history):
+        return history.variance[-1]
+"""
+    sandbox.add_entry("learner", code, seeds=2)
+    assert sandbox("run", "learner", "--results", str(sandbox.root / "scratch")).code == 0
+    assert not (sandbox.root / "weights").exists()
+    assert sandbox("run", "learner", "--save-weights").code == 0
+    folder = sandbox.root / "weights/tiny/official/next-day/learner"
+    about = json.loads((folder / "seed-1.json").read_bytes())
+    assert about["identity"] == sandbox.run_json("learner")["identity"]
+    assert (about["seed"], about["epoch"], about["features"]) == (1, 3, ["a", "b"])
+    with np.load(folder / "seed-1.npz", allow_pickle=False) as kept:
+        assert kept["layer"].shape == (2, 3)
 
 
 def test_json_of_a_record_is_readable_and_exact():

@@ -14,8 +14,9 @@ import numpy as np
 
 from bench import losses
 from bench.board.gather import Gathered, TaskScores
-from bench.board.markdown import figure_names
+from bench.board.markdown import FIGURES
 from bench.board.model import Board, TaskTable
+from bench.board.training import attention_of, curves_of, draw_attention, draw_training
 from bench.regimes import CRISIS
 
 if TYPE_CHECKING:
@@ -58,7 +59,30 @@ def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
         "cost": _cost,
         "symbols": _symbols,
     }
-    return {name: render_figure(partial(makers[name], board, table, scores)) for name in figure_names(board)}
+    drawn: dict[str, Callable[[], Figure]] = {
+        name: partial(maker, board, table, scores) for name, maker in makers.items()
+    }
+    drawn["training"] = lambda: draw_training(curves_of(gathered.runs, board.headline))
+    drawn["attention"] = lambda: draw_attention(attention_of(gathered.runs, board.headline))
+    return {name: render_figure(drawn[name]) for name in board.figures}
+
+
+def figure_names(board: Board, gathered: Gathered) -> list[str]:
+    """The figures that a board has: those that need a market, an anchor or several entries only where there are."""
+    table = board.table(board.headline)
+    entries = [row.entry for row in table.rows] if table else []
+    names = ["cost"] if entries else []
+    if len(entries) > 1:
+        names += ["pairs"]
+    if entries and board.market is not None:
+        names += ["volatility", "scatter"]
+    if board.anchor in entries:
+        names += ["symbols", *(["cumulated"] if len(entries) > 1 else [])]
+    if curves_of(gathered.runs, board.headline):
+        names += ["training"]
+    if attention_of(gathered.runs, board.headline):
+        names += ["attention"]
+    return [name for name in FIGURES if name in names]
 
 
 def render_figure(make: Callable[[], Any]) -> bytes:

@@ -14,7 +14,6 @@ from bench.realized import Realized, read_realized
 from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
 from bench.store import Place, Run, Stored
 
-
 BESIDE = {"official": "development"}
 """The split whose places stand beside a split's, on the board of the latter."""
 
@@ -36,6 +35,7 @@ class Gathered:
     settings: Settings
     dataset: Dataset
     split_name: str
+    study: str | None
     data_identity: str
     inputs: str
     realized: Realized
@@ -44,16 +44,19 @@ class Gathered:
     tasks: dict[str, TaskScores] = field(default_factory=dict)
 
 
-def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> Gathered:
+def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None) -> Gathered:
     """Returns the scored results of a dataset and split; no bars and no entries are read.
+
+    Of a study: its rows, and from the board the references and the baseline, as far as they have finished.
 
     Raises a `BenchError` where there are no results, where they come from bars of several identities, and where
     an entry's cells are not the task's.
     """
-    stored = _stored(settings, dataset, split_name, results)
+    stored = _stored(settings, dataset, split_name, results, study)
     if not stored:
+        of_study = f" of the study {study}" if study else ""
         raise BenchError(
-            f"no results of {dataset.id} on {split_name} in {results}: "
+            f"no results{of_study} of {dataset.id} on {split_name} in {results}: "
             f"run `bench run --dataset {dataset.id} --split {split_name}`"
         )
     realized = read_realized(results, dataset.id)
@@ -66,8 +69,9 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path)
         settings,
         dataset,
         split_name,
+        study,
         _one_identity(stored),
-        inputs_digest(settings, dataset, split_name, results),
+        inputs_digest(settings, dataset, split_name, results, study),
         realized,
         {place: item.run for place, item in stored.items() if item.run is not None and item.state == store.DONE},
     )
@@ -85,11 +89,15 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path)
     return gathered
 
 
-def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> str:
+def inputs_digest(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> str:
     """sha256 of what a board is made from: run records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
     splits = [split_name, *([BESIDE[split_name]] if BESIDE.get(split_name) in dataset.splits else [])]
-    paths = [place.folder / "run.json" for name in splits for place in store.places(results, dataset.id, name)]
+    found = [place for name in splits for place in store.places(results, dataset.id, name)]
+    found += store.places(results, dataset.id, split_name, study) if study else []
+    paths = [place.folder / "run.json" for place in found]
     for path in (*paths, results / dataset.id / "realized.parquet"):
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
@@ -97,7 +105,9 @@ def inputs_digest(settings: Settings, dataset: Dataset, split_name: str, results
     return digest.hexdigest()
 
 
-def _stored(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> dict[Place, Stored]:
+def _stored(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None
+) -> dict[Place, Stored]:
     """Every result of the split, sorted by task and entry; one made under other rules has no forecasts here."""
     rules = {
         "protocol": settings.protocol,
@@ -105,7 +115,12 @@ def _stored(settings: Settings, dataset: Dataset, split_name: str, results: Path
         "windows": dataset.split(split_name).model_dump(mode="json"),
     }
     found = {}
-    for place in store.places(results, dataset.id, split_name):
+    wanted = store.places(results, dataset.id, split_name, study)
+    if study and wanted:
+        tasks, beside = {place.task for place in wanted}, {*settings.references, settings.baseline}
+        board = store.places(results, dataset.id, split_name)
+        wanted += [place for place in board if place.entry in beside and place.task in tasks]
+    for place in wanted:
         if place.task not in settings.tasks:
             continue
         item = store.read(place)

@@ -17,6 +17,8 @@ FIGURES = {
     "scatter": "realised against forecast volatility of the market symbol",
     "cost": "QLIKE against seconds of fitting, with the Pareto front",
     "symbols": "QLIKE by symbol, relative to the anchor",
+    "training": "losses by epoch of the entries that record them, with the epochs that were kept",
+    "attention": "attention by lag of the entries that keep it",
 }
 """The figures of a board, by file name, and what each shows."""
 NONE = "-"
@@ -97,7 +99,9 @@ def _head(board: Board) -> str:
     windows = {name: f"{first} to {last or 'now'}" for name, (first, last) in board.windows.items()}
     table = board.table(board.headline)
     lines = [
-        f"# {board.dataset}: {board.split} leaderboard",
+        f"# {board.dataset}: study `{board.study}` on {board.split}"
+        if board.study
+        else f"# {board.dataset}: {board.split} leaderboard",
         f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}; protocol {board.protocol}; "
         f"bars `{board.data_identity[:16]}`.",
         f"Fit {windows['fit']}, select {windows['select']}, score {windows['score']}"
@@ -249,28 +253,13 @@ def _absent(absent: list[Absent]) -> str:
 
 
 def _figures(board: Board) -> str:
-    table = board.table(board.headline)
-    if table is None or not table.rows:
+    if not board.figures:
         return ""
     images = [
         f"![{FIGURES[name]}](figures/{name}.svg)\n\n*{FIGURES[name][0].upper()}{FIGURES[name][1:]}.*"
-        for name in figure_names(board)
+        for name in board.figures
     ]
     return "\n\n".join([f"## Figures ({board.headline})", *images])
-
-
-def figure_names(board: Board) -> list[str]:
-    """The figures that a board has: those that need a market or an anchor only where there is one."""
-    table = board.table(board.headline)
-    entries = [row.entry for row in table.rows] if table else []
-    names = list(FIGURES) if entries else []
-    if board.market is None:
-        names = [name for name in names if name not in ("volatility", "scatter")]
-    if board.anchor not in entries:
-        names = [name for name in names if name not in ("cumulated", "symbols")]
-    if len(entries) < 2:
-        names = [name for name in names if name not in ("pairs", "cumulated")]
-    return names
 
 
 def _luck(board: Board) -> str:

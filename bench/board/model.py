@@ -161,6 +161,7 @@ class Board:
     dataset: str
     title: str
     split: str
+    study: str | None
     protocol: str
     measure: str
     noise_floor: float | None
@@ -178,6 +179,7 @@ class Board:
     tables: list[TaskTable] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     luck: list[OtherSplit] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
 
     @property
     def skill_reference(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench import losses, stats
 from bench.board.conclusion import conclude
+from bench.board.figures import figure_names
 from bench.board.gather import BESIDE, Gathered, TaskScores, gather
 from bench.board.inference import (
     LABELS,
@@ -31,9 +32,11 @@ from bench.store import Run
 from bench.tasks import target
 
 
-def build_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> Board:
-    """Returns the board of a dataset and split from the results folder; errors as `gather`."""
-    return board_of(gather(settings, dataset, split_name, results), results)
+def build_board(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> Board:
+    """Returns the board of a dataset and split, or of a study, from the results folder; errors as `gather`."""
+    return board_of(gather(settings, dataset, split_name, results, study), results)
 
 
 def board_of(gathered: Gathered, results: Path) -> Board:
@@ -42,10 +45,11 @@ def board_of(gathered: Gathered, results: Path) -> Board:
     split = dataset.split(split_name)
     tables = [_table(settings, gathered, name, scores) for name, scores in gathered.tasks.items()]
     cards = _cards(gathered)
-    other = BESIDE.get(split_name)
+    other = None if gathered.study else BESIDE.get(split_name)
     luck = _luck(gathered, tables, cards, other, results) if other in dataset.splits else []
     board = Board(
-        dataset=dataset.id, title=dataset.title, split=split_name, protocol=settings.protocol, measure=dataset.measure,
+        dataset=dataset.id, title=dataset.title, split=split_name, study=gathered.study, protocol=settings.protocol,
+        measure=dataset.measure,
         noise_floor=NOISE_FLOOR.get(dataset.measure), symbols=list(dataset.symbols), market=dataset.market,
         data_identity=gathered.data_identity,
         windows={
@@ -57,6 +61,7 @@ def board_of(gathered: Gathered, results: Path) -> Board:
         tables=tables, cards=cards, luck=luck,
     )  # fmt: skip
     board.conclusion.extend(conclude(board))
+    board.figures.extend(figure_names(board, gathered))
     return board
 
 

@@ -26,34 +26,40 @@ COSTS = ("cards", "inputs", "conclusion")
 """What a board says of the machine that ran it, and what follows from that."""
 
 
-def board_folder(results: Path, dataset: str, split: str) -> Path:
-    """Where a board lies: the official one at the top of its dataset, others in their split's folder."""
+def board_folder(results: Path, dataset: str, split: str, study: str | None = None) -> Path:
+    """Where a board lies: the official one at the top of its dataset, others in their split's or study's folder."""
+    if study:
+        return results / dataset / "studies" / study / split
     return results / dataset if split == MAIN_SPLIT else results / dataset / split
 
 
-def make_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> tuple[Board, Path]:
+def make_board(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> tuple[Board, Path]:
     """Builds a board and writes it; returns it with the path of its markdown."""
-    gathered = gather(settings, dataset, split_name, results)
+    gathered = gather(settings, dataset, split_name, results, study)
     board = board_of(gathered, results)
     return board, write_board(board, gathered, results)
 
 
-def current_board(settings: Settings, dataset: Dataset, split_name: str, results: Path) -> tuple[Board, Path] | None:
+def current_board(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> tuple[Board, Path] | None:
     """The board on disk if it was made from just what is stored now, else None."""
-    folder = board_folder(results, dataset.id, split_name)
+    folder = board_folder(results, dataset.id, split_name, study)
     path = folder / "LEADERBOARD.md"
     try:
         board = TypeAdapter(Board).validate_json((folder / "leaderboard.json").read_bytes())
         text = path.read_text(encoding="utf-8")
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    whole = board.inputs == inputs_digest(settings, dataset, split_name, results) and text == render(board)
+    whole = board.inputs == inputs_digest(settings, dataset, split_name, results, study) and text == render(board)
     return (board, path) if whole else None
 
 
 def write_board(board: Board, gathered: Gathered, results: Path) -> Path:
     """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
-    folder = board_folder(results, board.dataset, board.split)
+    folder = board_folder(results, board.dataset, board.split, board.study)
     for name, svg in draw(board, gathered).items():
         write_atomic(folder / "figures" / f"{name}.svg", svg)
     write_atomic(folder / "leaderboard.csv", as_csv(board).encode())

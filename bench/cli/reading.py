@@ -49,6 +49,7 @@ def board(
     against: Annotated[
         Path | None, typer.Option("--against", help="Say whether the scores agree with another results folder's.")
     ] = None,
+    study: Annotated[str | None, typer.Option("--study", help="The board of a study.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Print every table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,8 +61,8 @@ def board(
 
     work: Workspace = context.obj
     folder, chosen, split_name = work.results(results), work.dataset(dataset), work.split(split)
-    inputs = work.registry.settings, chosen, split_name, folder
-    place = board_folder(folder, chosen.id, split_name)
+    inputs = work.registry.settings, chosen, split_name, folder, study
+    place = board_folder(folder, chosen.id, split_name, study)
     if check:
         made = build_board(*inputs)
         path = place / "LEADERBOARD.md"
@@ -78,7 +79,7 @@ def board(
         show(render(made) if full else render_headline(made))
         say(f"board: {path}")
     if against is not None:
-        other = board_folder(against.resolve(), chosen.id, split_name) / "leaderboard.json"
+        other = board_folder(against.resolve(), chosen.id, split_name, study) / "leaderboard.json"
         _agreement(differences(made, other, tolerance=AGAINST_TOLERANCE), str(other), False)
 
 

@@ -49,6 +49,7 @@ def run(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")] = CORES,
     plan_only: Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")] = False,
     results: ResultsOption = None,
+    save_weights: Annotated[bool, typer.Option("--save-weights", help="Keep what is learnt, in weights/.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
@@ -72,8 +73,8 @@ def run(
             for problem in todo.damaged:
                 say(f"damaged, is run again: {problem}")
             publish_measure(campaign)
-            failures = _execute(campaign, todo, jobs)
-            path, headline = _board(work, campaign)
+            failures = _execute(campaign, todo, jobs, work.registry.root / "weights" if save_weights else None)
+            path, headline = _boards(work, campaign, {entry.row.study for entry in chosen} - {None})
     except KeyboardInterrupt:
         say("stopped: what was finished is stored; run the same command again to go on")
         raise typer.Exit(INTERRUPTED) from None
@@ -84,24 +85,27 @@ def run(
         raise typer.Exit(1)
 
 
-def _execute(campaign: Campaign, todo: Plan, jobs: int) -> dict[str, str]:
+def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) -> dict[str, str]:
     from bench.cli.progress import bars
     from bench.executor import execute
 
     if not todo.units:
         return execute(campaign, todo, jobs)
     with bars(len(todo.units), sys.stderr) as listener:
-        return execute(campaign, todo, jobs, listener)
+        return execute(campaign, todo, jobs, listener, weights)
 
 
-def _board(work: Workspace, campaign: Campaign) -> tuple[Path | None, str]:
-    """Write the board unless it is that of what is stored; none where every row of the run is one of a study."""
+def _boards(work: Workspace, campaign: Campaign, studies: set[str | None]) -> tuple[Path | None, str]:
+    """Write the board, and those of the studies that were run, unless they are those of what is stored."""
     from bench import store
     from bench.board import current_board, make_board
     from bench.board.gather import BESIDE
     from bench.board.markdown import render_headline
 
     inputs = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
+    for study in sorted(filter(None, studies)):
+        _, path = current_board(*inputs, study) or make_board(*inputs, study)
+        say(f"study {study}: {path}")
     if not store.places(campaign.results, campaign.dataset.id, campaign.split_name):
         return None, "no board: only rows of studies were run"
     board, path = current_board(*inputs) or make_board(*inputs)

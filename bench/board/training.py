@@ -1,0 +1,115 @@
+"""Figures of how entries were trained, from what they recorded: curves of the losses, attention by lag.
+
+Any entry has them that records `fit_loss` and `select_loss` by epoch with a `best_epoch`, or keeps an artifact
+called `attention` of shape `(n_networks, n_lags)`, lag 0 the origin.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.store import Place, Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+Curves = dict[str, list[dict[str, Any]]]
+PANELS_IN_A_ROW = 3
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+
+
+def curves_of(runs: dict[Place, Run], task: str) -> Curves:
+    """The records with curves of every entry that has some on a task, all seeds and networks."""
+    found: Curves = {}
+    for place, run in runs.items():
+        records = [
+            record
+            for seed in run.measured.seeds.values()
+            for record in seed.records
+            if _is_curve(record.get("fit_loss")) and _is_curve(record.get("select_loss"))
+        ]
+        if place.task == task and records:
+            found[place.entry] = records
+    return found
+
+
+def _is_curve(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(isinstance(item, int | float) for item in value)
+
+
+def attention_of(runs: dict[Place, Run], task: str) -> dict[str, Array]:
+    """Attention by lag of every entry that kept it on a task, `(n_seeds * n_networks, n_lags)`."""
+    found = {}
+    for place, run in runs.items():
+        kept = []
+        for seed in run.seed_digests if place.task == task else ():
+            path = place.folder / f"artifacts-{seed}.npz"
+            if path.is_file():
+                with np.load(path, allow_pickle=False) as arrays:
+                    kept += [arrays["attention"]] if "attention" in arrays and arrays["attention"].ndim == 2 else []
+        if kept:
+            found[place.entry] = np.concatenate(kept)
+    return found
+
+
+def _mean_by_epoch(curves: list[list[float]]) -> Array:
+    """Mean over the networks that were still trained, by epoch."""
+    longest = max(map(len, curves))
+    padded = np.full((len(curves), longest), np.nan)
+    for row, curve in zip(padded, curves, strict=True):
+        row[: len(curve)] = curve
+    with warnings.catch_warnings():  # an epoch that no network has a finite loss of is a gap in the line
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmean(padded, axis=0))
+
+
+def draw_training(curves: Curves) -> Figure:
+    """One panel an entry: mean loss on fit and select rows by epoch, and how often each epoch was the best."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(curves) // PANELS_IN_A_ROW)
+    figure = Figure(figsize=(8.4, 2.3 * rows))
+    panels = figure.subplots(rows, PANELS_IN_A_ROW, squeeze=False).ravel()
+    for axes, (entry, records) in zip(panels, sorted(curves.items()), strict=False):
+        for name, colour, dash in (("fit_loss", GREY, "--"), ("select_loss", BLUE, "-")):
+            mean = _mean_by_epoch([record[name] for record in records])
+            axes.plot(
+                np.arange(1, len(mean) + 1), mean, dash, color=colour, lw=1.2, label=name.replace("_loss", " rows")
+            )
+        best = [record["best_epoch"] for record in records if isinstance(record.get("best_epoch"), int)]
+        counts = axes.twinx()
+        counts.hist(best, bins=np.arange(0.5, max([*best, 1]) + 1), color=ORANGE, alpha=0.35, label="best epoch")
+        counts.set_yticks([])
+        counts.spines[:].set_visible(False)
+        axes.set_title(f"{entry} ({len(records)} networks)", fontsize=8)
+        axes.set_zorder(counts.get_zorder() + 1)
+        axes.patch.set_visible(False)
+    panels[0].legend(fontsize=7)
+    for axes in panels[len(curves) :]:
+        axes.set_visible(False)
+    figure.supxlabel("epoch; bars: how many networks had their best one there", fontsize=8)
+    return figure
+
+
+def draw_attention(attention: dict[str, Array]) -> Figure:
+    """Mean attention by lag, and the middle 80 % of networks."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.4))
+    axes = figure.subplots()
+    for entry, weights in sorted(attention.items()):
+        lags = np.arange(weights.shape[1])
+        low, high = np.quantile(weights, [0.1, 0.9], axis=0)
+        axes.fill_between(lags, low, high, color=BLUE, alpha=0.2, lw=0)
+        axes.plot(lags, weights.mean(axis=0), "o-", color=BLUE, ms=3, lw=1.2, label=f"{entry}, {len(weights)} networks")
+        axes.axhline(1 / len(lags), color=GREY, lw=0.8, ls=":", label="equal weights")
+    axes.set_xlabel("lag in sessions; 0 is the origin")
+    axes.set_ylabel("mean attention")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
