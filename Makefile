@@ -1,5 +1,5 @@
 # make leaderboard [DATASET=indices|us21|simulated] [SPLIT=official] [FRESH=1]    bars -> forecasts -> leaderboard
-# make test | lint | clean
+# make test | lint | readme | clean
 
 PYTHON  ?= python3
 DATASET ?= indices
@@ -10,8 +10,10 @@ FRESH   ?= $(if $(filter indices,$(DATASET)),1,0)
 
 BENCH := .venv/bin/bench
 READY := .venv/.ready
+READY_NETWORKS := .venv/.ready-networks
+INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: leaderboard test lint clean
+.PHONY: leaderboard test lint readme clean
 
 leaderboard: $(READY)
 	@rm -rf $(SCRATCH)/$(DATASET) && mkdir -p $(SCRATCH)
@@ -19,7 +21,7 @@ leaderboard: $(READY)
 	$(BENCH) run --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) > /dev/null || [ $$? -eq 1 ]
 	$(BENCH) board --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) --against results --full
 
-test: $(READY)
+test: $(READY_NETWORKS)
 	.venv/bin/python -m pytest -n auto
 
 lint: $(READY)
@@ -27,11 +29,18 @@ lint: $(READY)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+readme: $(READY)
+	.venv/bin/python scripts/readme.py
+
 clean:
 	rm -rf .venv $(SCRATCH)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit('volmark needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': make PYTHON=python3.11') if sys.version_info < (3, 11) else None"
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fetch]'
+	$(INSTALL) -e '.[dev,fetch]'
+	@touch $@
+
+$(READY_NETWORKS): $(READY)
+	$(INSTALL) -e '.[dev,fetch,networks]'
 	@touch $@

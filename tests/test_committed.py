@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from pydantic import TypeAdapter
 
-from bench.board import board_folder, build_board, differences
+from bench.board import Board, board_folder, build_board, differences
 from bench.board.markdown import render
 from bench.campaign import realized_of
 from bench.config import Registry
@@ -86,6 +88,16 @@ def test_the_official_windows_hold_what_the_protocol_says():
     table = next(table for table in board["tables"] if table["task"] == "next-day")
     assert (table["n_origins"], table["first_origin"]) == (753, "2021-12-31")
     assert table["regime_counts"]["month"]["crisis"] == 313
+
+
+def test_the_readme_shows_the_first_rows_of_the_board():
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "scripts/readme.py")
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    board = TypeAdapter(Board).validate_json((REGISTRY.results / "us21/leaderboard.json").read_bytes())
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.filled(text, board) == text, "run `make readme`"
+    assert len(text.splitlines()) <= 150
 
 
 def test_no_bars_are_committed():

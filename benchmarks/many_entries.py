@@ -1,6 +1,6 @@
 """Time and memory of the statistics of a board, and how they grow with the number of entries.
 
-    python benchmarks/statistics.py [--entries 25 50 100 200] [--symbols 21] [--sessions 753]
+    python benchmarks/many_entries.py [--entries 25 50 100 200] [--symbols 21] [--sessions 753]
 
 Made-up forecasts; every column is one step, in seconds; the peak is that of the process so far, in MB. `total` is
 what a board cannot do without: all losses, all pairwise panel tests, one confidence set with 10,000 draws, resampling
