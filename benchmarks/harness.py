@@ -109,12 +109,12 @@ def measure(n_symbols: int, n_sessions: int, n_entries: int = 1) -> Cost:
         todo = plan(campaign, entries)
         execute(campaign, todo, jobs=1)
         run = time.perf_counter() - started
-        measured = [run_.measured["seeds"]["0"] for place, run_ in todo.runs.items() if place.task == "next-day"]
+        measured = [run_.measured.seeds["0"] for place, run_ in todo.runs.items() if place.task == "next-day"]
         started = time.perf_counter()
         build_board(campaign.settings, campaign.dataset, "official", campaign.results)
         score = time.perf_counter() - started
-    stream = sum(seed["fit_seconds"] + seed["forecast_seconds"] for seed in measured)
-    store = run - stream - sum(seed["start_seconds"] for seed in measured)
+    stream = sum(seed.fit_seconds + seed.forecast_seconds for seed in measured)
+    store = run - stream - sum(seed.start_seconds for seed in measured)
     per = 1000 / (n_sessions * n_entries)
     return Cost(stream * per, store * per, score * per)
 

@@ -215,3 +215,41 @@ def test_a_constant_forecast_and_a_failed_reference(sandbox):
     assert "`constant`" in text
     assert "p vs mean" in text
     assert "p vs flat" not in text
+
+
+def test_training_and_attention_have_figures(sandbox):
+    sandbox.add_entry(
+        "learner",
+        """
+class Model(Forecaster):
+    def fit(self, history):
+        for name in ("one", "two"):
+            self.record(network=name, fit_loss=[3.0, 2.0, 1.5], select_loss=[3.1, 2.5, 2.6], best_epoch=2)
+        self.artifact("attention", np.full((2, 4), 0.25))
+    def forecast(self, history):
+        return history.variance[-1]
+""",
+        seeds=2,
+    )
+    assert sandbox("run").code == 0
+    assert {"training", "attention"} <= set(board_of(sandbox)["figures"])
+    folder = sandbox.root / "results/tiny/figures"
+    assert b"learner (4 networks)" in (folder / "training.svg").read_bytes()
+    assert b"learner, 4 networks" in (folder / "attention.svg").read_bytes()
+
+
+def test_records_that_are_no_curves_are_passed_over(sandbox):
+    sandbox.add_entry(
+        "odd",
+        """
+class Model(Forecaster):
+    def fit(self, history):
+        self.record(fit_loss=[], select_loss="x", best_epoch=None)
+        self.record(fit_loss=[float("nan"), 1.0], select_loss=[1.0, 2.0], best_epoch="two")
+        self.artifact("attention", 3.0)
+    def forecast(self, history):
+        return history.variance[-1]
+""",
+    )
+    assert sandbox("run").code == 0
+    assert "attention" not in board_of(sandbox)["figures"]

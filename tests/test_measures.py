@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from bench.measures import MEASURES, log_returns
+from bench.measures import MEASURES, NOISE_FLOOR, close_to_close, log_returns
 
 LN2 = np.log(2.0)
 # Two sessions in logs: open 0, high .03, low -.02, close .01; then open .02 (gap .01), high .02, low -.01, close 0.
@@ -106,3 +106,25 @@ def test_measures_are_right_on_average_for_a_driftless_random_walk():
 def test_log_returns_start_with_the_second_session():
     returns = log_returns(np.exp([0.0, 0.01, -0.01]))
     assert_allclose(returns, [np.nan, 0.01, -0.02], atol=1e-15)
+
+
+def test_noise_floors_are_what_a_perfect_forecast_of_a_brownian_motion_scores():
+    """With the extremes of the bridge inside every step, so that the path is continuous."""
+    rng = np.random.default_rng(1)
+    n, steps = 60_000, 40
+    moves = rng.normal(0, 0.01 / np.sqrt(steps), (n, steps))
+    after = np.cumsum(moves, axis=1)
+    before, spread = after - moves, 2 * 0.01**2 / steps
+    up = np.sqrt(moves**2 - spread * np.log(1 - rng.random((n, steps))))
+    down = np.sqrt(moves**2 - spread * np.log(1 - rng.random((n, steps))))
+    high = np.exp(((before + after + up) / 2).max(axis=1))
+    low = np.exp(((before + after - down) / 2).min(axis=1))
+    close = np.exp(after[:, -1])
+    for name, floor in NOISE_FLOOR.items():
+        value = (
+            close_to_close(None, None, None, np.stack([np.ones(n), close]))[1]
+            if name == "close-to-close"
+            else (MEASURES[name](np.ones(n), high, low, close))
+        )
+        score = -np.log(value / 0.01**2).mean()
+        assert score == pytest.approx(floor, abs=0.03 if name == "close-to-close" else 0.006), name

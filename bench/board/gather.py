@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path,
     Raises a `BenchError` where there are no results, where they come from bars of several identities, and where
     an entry's cells are not the task's.
     """
-    stored = _stored(settings, dataset, split_name, results, study)
+    stored = _stored(settings, dataset, split_name, results, study, settings.tasks if tasks is None else tasks)
     if not stored:
         of_study = f" of the study {study}" if study else ""
         raise BenchError(
@@ -80,7 +81,7 @@ def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path,
         direct = {place.entry: item for place, item in stored.items() if place.task == name}
         source = {place.entry: item for place, item in stored.items() if place.task == derived_from}
         cells = cells_of(realized, dataset.split(split_name), task)
-        if len(cells.origins) and (direct or source):
+        if len(cells.origins) and (direct or source) and (tasks is None or name in tasks):
             gathered.tasks[name] = _score(dataset, cells, direct, source, realized)
     headline = gathered.tasks.get(settings.headline)
     for place, item in stored.items():
@@ -106,7 +107,7 @@ def inputs_digest(
 
 
 def _stored(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None, tasks: Collection[str]
 ) -> dict[Place, Stored]:
     """Every result of the split, sorted by task and entry; one made under other rules has no forecasts here."""
     rules = {
@@ -117,11 +118,11 @@ def _stored(
     found = {}
     wanted = store.places(results, dataset.id, split_name, study)
     if study and wanted:
-        tasks, beside = {place.task for place in wanted}, {*settings.references, settings.baseline}
+        studied, beside = {place.task for place in wanted}, {*settings.references, settings.baseline}
         board = store.places(results, dataset.id, split_name)
-        wanted += [place for place in board if place.entry in beside and place.task in tasks]
+        wanted += [place for place in board if place.entry in beside and place.task in studied]
     for place in wanted:
-        if place.task not in settings.tasks:
+        if place.task not in tasks or place.task not in settings.tasks:
             continue
         item = store.read(place)
         if item.run is not None and item.problem is None and item.state == store.DONE:

@@ -229,7 +229,7 @@ def _luck(
     if here is None or other is None:
         return []
     try:
-        there = gather(gathered.settings, gathered.dataset, other, results).tasks.get(headline)
+        there = gather(gathered.settings, gathered.dataset, other, results, tasks=[headline]).tasks.get(headline)
     except BenchError:
         return []
     if there is None:

@@ -18,6 +18,7 @@ from bench.cli.common import (
     show,
     show_json,
 )
+from bench.config import Settings
 from bench.errors import BenchError, did_you_mean
 
 CHECK_TOLERANCE = 1e-9
@@ -119,7 +120,7 @@ def compare_(
     settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
     task_name = settings.task(task or settings.headline).name
     chosen.split(split_name)
-    gathered = gather(settings, chosen, split_name, work.results(results))
+    gathered = gather(settings, chosen, split_name, work.results(results), tasks=_with_source(settings, task_name))
     if task_name not in gathered.tasks:
         raise BenchError(f"no results of {task_name} on {chosen.id} {split_name}")
     scores = gathered.tasks[task_name]
@@ -131,6 +132,12 @@ def compare_(
         show_json(asdict(result))
     else:
         show(as_text(result))
+
+
+def _with_source(settings: Settings, task: str) -> list[str]:
+    """A task, and the one that its rows are derived from."""
+    source = settings.tasks[task].derived_from
+    return [task, *([source] if source else [])]
 
 
 def list_(
