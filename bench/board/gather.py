@@ -45,8 +45,15 @@ class Gathered:
     tasks: dict[str, TaskScores] = field(default_factory=dict)
 
 
-def gather(settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None) -> Gathered:
-    """Returns the scored results of a dataset and split; no bars and no entries are read.
+def gather(
+    settings: Settings,
+    dataset: Dataset,
+    split_name: str,
+    results: Path,
+    study: str | None = None,
+    tasks: Collection[str] | None = None,
+) -> Gathered:
+    """Returns the scored results of a dataset and split, of all tasks or some; no bars and no entries are read.
 
     Of a study: its rows, and from the board the references and the baseline, as far as they have finished.
 
