@@ -23,7 +23,8 @@ LAGS = 5
 VOLUME_MEAN = 20
 SESSIONS = 252
 """Trading sessions of a year: volatility is annualised by their root."""
-LOOKBACK = LAGS - 1 + VOLUME_MEAN - 1
+MONTH = 21
+LOOKBACK = LAGS - 1 + max(VOLUME_MEAN, MONTH) - 1
 """How many sessions before its own the longest feature of a row reaches."""
 
 
@@ -49,6 +50,12 @@ def course(history: History, last: slice, smallest_var: Array) -> list[Array]:
     return [*own, np.broadcast_to(history.vix[last, None], own[0].shape)]
 
 
+def rolling(history: History, last: slice, smallest_var: Array) -> list[Array]:
+    """Return `course` with the realised volatility of 21 sessions, the rolling target itself, for that of one."""
+    vol = np.sqrt(SESSIONS * trailing_mean(history.variance[last], MONTH))
+    return [*lags(vol), *course(history, last, smallest_var)[LAGS:]]
+
+
 def logs(history: History, last: slice, smallest_var: Array) -> list[Array]:
     """Return ln g, its means over a week and a month, the return over its volatility, ln volume ratio, ln VIX.
 
@@ -66,6 +73,7 @@ def logs(history: History, last: slice, smallest_var: Array) -> list[Array]:
 SETS: dict[str, Callable[[History, slice, Array], list[Array]]] = {
     "univariate": univariate,
     "course": course,
+    "rolling": rolling,
     "logs": logs,
 }
 """The sets of features that a row of `submission.yaml` may name."""

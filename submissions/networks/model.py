@@ -96,6 +96,9 @@ class PerSymbol(Forecaster):
             self.scale = self.scale_of(windows, fit)
             self.keep_attention(windows, select)
         self.keep_curves(names, curves, time.perf_counter() - started)
+        states = {name: array.cpu().numpy() for name, array in self.networks.states().items()}
+        best = [curve.best_epoch for curve in curves]
+        self.weights(states, features=self.feature_set, networks=names, best_epochs=best)
 
     def forecast(self, history: History) -> Array:
         """Return the variance that the networks see in the last window, `(n_symbols,)`."""
