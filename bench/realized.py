@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,16 @@ class Realized:
     regime_origin: NDArray[np.str_]
     vix_crisis: float
     true_var: Array | None = None
+
+    def until(self, day: date | None) -> Realized:
+        """The measure without the sessions after `day`."""
+        if day is None:
+            return self
+        n = int(np.searchsorted(self.dates, np.datetime64(day, "D"), side="right"))
+        return Realized(
+            self.dates[:n], self.symbols, self.measure_var[:n], self.regime_month[:n], self.regime_origin[:n],
+            self.vix_crisis, None if self.true_var is None else self.true_var[:n],
+        )  # fmt: skip
 
     def digest(self) -> str:
         """sha256 over dates, symbols, measure and regimes."""

@@ -440,3 +440,28 @@ def test_har_leaves_out_rows_without_regressors():
     model.fit(history)
     assert facts[0]["rows"] == len(history) - 1 - 100
     assert np.isfinite(model.forecast(history)).all()
+
+
+def test_egarch_survives_returns_without_clusters():
+    """The estimates are those of such a series, on which the filter runs away at its end."""
+    returns = np.random.default_rng(0).standard_normal(1500)
+    returns[-1] = 0.0
+    model, running_away = make("egarch"), np.array([0.0, 0.0, -0.9, 0.0, 0.98])
+    assert "leaves 100000 times that of the sample" in model.unusable(running_away, returns)
+    assert model.unusable(np.array([0.0, 0.0, 0.1, -0.05, 0.95]), returns) == ""
+    model.maximise = lambda values, start: (running_away, model.unusable(running_away, values))
+    told = recorded(model)
+    np.testing.assert_array_equal(model.estimate(returns, "today"), model.starting_point(returns))
+    assert told[-1]["fallback"]
+
+
+@pytest.mark.parametrize("name", ["garch", "gjr-garch", "egarch"])
+def test_a_filter_out_of_sample_stays_in_range(name):
+    history = history_of(market())
+    model = make(name)
+    model.fit(history)
+    one = model._of_symbol[history.symbols[0]]
+    one.step = lambda variance, residual, parameters: variance * 1e9
+    one.n_seen -= 3
+    assert one.forecast_symbol(history.series(history.symbols[0]))[0] <= 1e5 * one.bounds_var[1]
+    assert one.next_var == one.bounds_var[1]

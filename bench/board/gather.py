@@ -106,9 +106,10 @@ def inputs_digest(
     found = [place for name in splits for place in store.places(results, dataset.id, name)]
     found += store.places(results, dataset.id, split_name, study) if study else []
     paths = [place.folder / "run.json" for place in found]
-    for path in (*paths, results / dataset.id / "realized.parquet"):
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    for path in paths:
+        digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    measure = read_realized(results, dataset.id).until(dataset.split(split_name).score.last)
+    digest.update(measure.digest().encode())
     digest.update(settings.model_dump_json().encode() + dataset.model_dump_json().encode())
     return digest.hexdigest()
 

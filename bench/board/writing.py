@@ -48,6 +48,8 @@ def current_board(
     """The board on disk if it was made from just what is stored now, else None."""
     folder = board_folder(results, dataset.id, split_name, study)
     path = folder / "LEADERBOARD.md"
+    if not path.is_file():
+        return None
     try:
         board = TypeAdapter(Board).validate_json((folder / "leaderboard.json").read_bytes())
         text = path.read_text(encoding="utf-8")

@@ -29,6 +29,8 @@ from bench.recursions import (
 Array = NDArray[np.float64]
 
 PERCENT = 100.0
+RANGE = 1e5
+"""How many times the sample's variance, or what part of it, a conditional variance may be; a crash day is 1e2."""
 ALPHA, BETA = 0.05, 0.90
 """Where the optimiser starts a second time, and what stands in where no fit has worked yet."""
 
@@ -57,6 +59,7 @@ class Garch(PerSymbol, PathForecaster):
         self.estimates = self.estimate(returns, str(series.dates[-1]))
         variances = self.filter(returns - self.estimates[0], self.estimates[1:])
         self.next_var, self.n_seen = variances[-1], len(series)
+        self.bounds_var = sample_var(returns) / RANGE, sample_var(returns) * RANGE
         known_var = PERCENT**2 * series.variance[series.fit_start :]
         self.scale = float(np.mean(known_var / variances[:-1])) if self.scaled else 1.0
         self.record(
@@ -70,7 +73,7 @@ class Garch(PerSymbol, PathForecaster):
         """Return the path `(steps,)`, after one step of the filter for every session that is new."""
         mu, parameters = self.estimates[0], self.estimates[1:]
         for value in series.returns[self.n_seen :]:
-            self.next_var = self.step(self.next_var, PERCENT * value - mu, parameters)
+            self.next_var = np.clip(self.step(self.next_var, PERCENT * value - mu, parameters), *self.bounds_var)
         self.n_seen = len(series)
         return self.path() * (self.scale / PERCENT**2)
 
@@ -105,7 +108,17 @@ class Garch(PerSymbol, PathForecaster):
         estimates = np.asarray(result.params)
         if result.convergence_flag != 0:
             return estimates, f"{result.optimization_result.message} (code {result.convergence_flag})"
-        return estimates, "" if np.isfinite(estimates).all() else "estimates are not finite"
+        return estimates, self.unusable(estimates, returns) if np.isfinite(estimates).all() else "not all are finite"
+
+    def unusable(self, estimates: Array, returns: Array) -> str:
+        """Return why finite estimates cannot be forecast with, "" where they can.
+
+        On returns without clusters the likelihood of EGARCH is flat and may end where its filter runs away: a small
+        variance makes a large shock, which with a negative alpha makes a smaller variance.
+        """
+        ratio = self.filter(returns - estimates[0], estimates[1:]) / sample_var(returns)
+        inside = (ratio >= 1 / RANGE) & (ratio <= RANGE)  # false for NaN
+        return "" if inside.all() else f"the filtered variance leaves {RANGE:g} times that of the sample, either way"
 
     def starting_point(self, returns: Array) -> Array:
         """Return `ALPHA`, `BETA`, no asymmetry, and the omega that gives the variance of the sample."""
