@@ -126,7 +126,11 @@ def _stored(
     found = {}
     wanted = store.places(results, dataset.id, split_name, study)
     if study and wanted:
-        studied, beside = {place.task for place in wanted}, {*settings.references, settings.baseline}
+        studied = {place.task for place in wanted}
+        studied |= {
+            source for task in studied if task in settings.tasks and (source := settings.tasks[task].derived_from)
+        }
+        beside = {*settings.references, settings.baseline}
         board = store.places(results, dataset.id, split_name)
         wanted += [place for place in board if place.entry in beside and place.task in studied]
     for place in wanted:
