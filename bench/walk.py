@@ -130,14 +130,11 @@ def walk(
     task : Task
         The task; for an entry of paths, the longest one: its `ahead` is the number of steps.
     workers : int
-        Processes over which the symbols of an entry that declares them independent are spread. The
-        forecasts do not depend on it.
+        Processes for the symbols of an entry that declares them independent; forecasts do not depend on it.
     save_weights : bool
         Whether to keep what the entry hands over as learnt.
-    progress : callable
-        Called with origins done, their number, and what the entry reports.
-    stop : callable
-        Asked several times a second; true ends the walk with `Stopped`.
+    progress, stop : callable
+        Told origins done, their number and what the entry reports; asked whether to end with `Stopped`.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def test_what_does_not_match_is_refused():
 
 
 def snapshot() -> Path | None:
-    candidates = [ROOT.parent / "shared" / "data"]
+    candidates = [ROOT / "datasets"]
     if "BENCH_DATA" in os.environ:
         candidates.insert(0, Path(os.environ["BENCH_DATA"]))
     return next((path / "us21" for path in candidates if (path / "us21" / "vix.parquet").is_file()), None)

@@ -466,7 +466,7 @@ def test_embedded_source_knows_two_symbols(tmp_path: Path) -> None:
         load_panel(dataset(tmp_path, "symbols: [SP5000]\nsource: {kind: arch}\n"))
 
 
-SNAPSHOTS = (Path(os.environ.get("BENCH_DATA", "-")), ROOT / "datasets", ROOT.parent / "shared" / "data")
+SNAPSHOTS = (Path(os.environ.get("BENCH_DATA", "-")), ROOT / "datasets")
 US21 = next((folder / "us21" for folder in SNAPSHOTS if (folder / "us21" / "bars.parquet").is_file()), None)
 
 
