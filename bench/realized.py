@@ -73,6 +73,8 @@ def read_realized(results: Path, dataset: str) -> Realized:
     path = results / dataset / "realized.parquet"
     try:
         table = pq.read_table(path)
+        if not {b"digest", b"vix_crisis"} <= set(table.schema.metadata or {}):
+            raise ValueError("it does not say its digest")
         said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         dates = table["date"].to_numpy().astype("datetime64[D]")
         per_day = int(np.searchsorted(dates, dates[0], side="right"))

@@ -139,9 +139,9 @@ class Stored:
 def places(results: Path, dataset: str, split: str, study: str | None = None) -> list[Place]:
     """Where results of a split lie, those of the board or of one study, sorted by task and entry."""
     top = results / dataset / "studies" / study if study else results / dataset
-    found = (top / split).glob("*/*/run.json")
+    found = (path for path in (top / split).glob("*/*") if path.is_dir() and path.parent.name != "figures")
     return sorted(
-        (Place(results, dataset, split, path.parts[-3], path.parts[-2], study) for path in found),
+        (Place(results, dataset, split, path.parent.name, path.name, study) for path in found),
         key=lambda place: (place.task, place.entry),
     )
 

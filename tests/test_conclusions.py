@@ -52,9 +52,20 @@ def test_tiers_are_the_confidence_set_and_the_sets_of_the_rest(crowd):
     expected = dict(zip(names, stats.tiers(daily, 1).tier.tolist(), strict=True))
     assert {row["entry"]: row["tier"] for row in table["rows"]} == expected
     assert [row["tier"] for row in table["rows"]] == sorted(expected.values())
-    assert "The 90 % confidence set holds" in board["conclusion"][0]
+    assert "The 90 % confidence set of the entry of lowest expected loss holds" in board["conclusion"][0]
     inside = {row["entry"] for row in table["rows"] if row["tier"] == 1}
     assert {name for name in expected if f"`{name}`" in board["conclusion"][0]} == inside
+
+
+def test_a_set_that_excludes_nobody_is_no_claim_of_equality():
+    """Two members of a confidence set may differ in a test of the two: no sentence says that they do not."""
+    from conftest import ROOT
+
+    board = json.loads((ROOT / "results/us21/development/leaderboard.json").read_bytes())
+    table = next(table for table in board["tables"] if table["task"] == "next-day")
+    assert {row["tier"] for row in table["rows"]} == {1}
+    assert any(p is not None and p < 0.01 for line in table["pair_p"] for p in line)
+    assert board["conclusion"][0].startswith("No entry can be excluded as the one of lowest expected loss")
 
 
 def test_holm_is_over_the_rows_against_a_reference(crowd):
@@ -202,6 +213,43 @@ def test_three_days_are_too_few_to_conclude(sandbox):
     board = board_of(sandbox)
     assert "too few" in board["conclusion"][0]
     assert "week-ahead" not in {table["task"] for table in board["tables"]}
+
+
+def still(bars, symbols, days=("2010-12-01", "2012-01-01")):
+    """Bars whose range is zero on some days."""
+    rows = bars["symbol"].isin(symbols) & (bars["date"] >= days[0]) & (bars["date"] < days[1])
+    for name in ("open", "high", "low"):
+        bars.loc[rows, name] = bars.loc[rows, "close"]
+    return bars
+
+
+def test_a_market_without_variance_and_a_symbol_without_cells(sandbox):
+    sandbox.add_entry("noisy", NOISY, tasks="path")
+    sandbox.add_entry("flat", NOISY, tasks="path", parameters={"noise": 0.3})
+    sandbox.add_dataset("tiny", DATASET, still(made_up_bars(), ["AAA"]), made_up_vix())
+    outcome = sandbox("run")
+    assert "Traceback" not in outcome.err
+    board = board_of(sandbox)
+    assert not {"volatility", "scatter"} & set(board["figures"])
+    table = next(table for table in board["tables"] if table["task"] == "next-day")
+    assert table["n_symbols"] == 2
+    assert all(row["symbol_qlike"][0] is None for row in table["rows"])
+    assert all(row["wins"] is None or row["wins"] <= 2 for row in table["rows"])
+
+
+def test_targets_that_are_all_zero_are_said(sandbox):
+    sandbox.add_dataset("tiny", DATASET, still(made_up_bars(), ["AAA", "BBB", "CCC"]), made_up_vix())
+    sandbox.add_entry("mean", "class Model(PathForecaster):\n    def forecast(self, h):\n        "
+                      "return np.full((self.steps, 3), 1e-4)", tasks="path")  # fmt: skip
+    sandbox("run", "mean")
+    assert "all targets are zero" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
+def test_a_result_without_its_record_is_not_forgotten(crowd):
+    (crowd.root / "results/tiny/official/next-day/far/run.json").unlink()
+    assert crowd("board").code == 0
+    table = next(table for table in board_of(crowd)["tables"] if table["task"] == "next-day")
+    assert [(row["entry"], row["state"]) for row in table["absent"]] == [("far", "missing")]
 
 
 def test_a_constant_forecast_and_a_failed_reference(sandbox):

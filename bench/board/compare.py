@@ -146,29 +146,33 @@ def as_text(result: Comparison) -> str:
     head = [
         f"{result.a} against {result.b}: {result.dataset} {result.split}, {result.task}, {result.n_origins} origins",
         f"QLIKE {loss(result.a_qlike)} and {loss(result.b_qlike)}, difference {gap:+.5f}: {told} (p "
-        f"{probability(result.p_value)})",
+        f"{probability(result.p_value)}, one test; the board adjusts for all its rows)",
         f"skill {percent(result.skill)} %{interval}; smaller loss on {result.wins} of {result.n_symbols} symbols",
         f"test: {result.test}",
     ]
+    if len(result.regimes) == 1:
+        head.append("the sessions of one regime are no run of days: tests inside it are approximate")
     days = [
-        [day["date"], f"{day['difference']:+.4f}", percent(day["share"]), day["symbol"] or ""] for day in result.days
+        [day["date"], f"{day['difference']:+.4f}", f"{day['difference'] / result.n_origins:+.6f}", day["symbol"] or ""]
+        for day in result.days
     ]
     return "\n\n".join(
         [
             "\n".join(head),
             _parts("regime at the origin", result, result.regimes, "p"),
             _parts("symbol", result, result.symbols, "p, Holm"),
-            grid(["days that matter most", "difference", "share %", "most of all"], days),
+            grid(["days that matter most", "difference", "of the mean", "most of all"], days),
         ]
     )
 
 
 def _parts(title: str, result: Comparison, parts: list[Part], p: str) -> str:
     rows = [
-        [part.name, str(part.n), loss(part.a_qlike), loss(part.b_qlike), percent(part.share), probability(part.p_value)]
+        [part.name, str(part.n), loss(part.a_qlike), loss(part.b_qlike), f"{part.a_qlike - part.b_qlike:+.4f}",
+         probability(part.p_value)]
         for part in parts
-    ]
-    return grid([title, "n", result.a, result.b, "share %", p], rows)
+    ]  # fmt: skip
+    return grid([title, "n", result.a, result.b, "difference", p], rows)
 
 
 def as_figure(result: Comparison) -> bytes:

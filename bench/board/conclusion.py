@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.board.model import Board, Card, Row, TaskTable
+from bench.board.model import Board, Row, TaskTable
+from bench.regimes import CALM, CRISIS
 
 LEVEL = 0.05
 SUSPECT = 0.8
@@ -48,13 +49,9 @@ def _set(table: TaskTable) -> str:
     if len(table.rows) == 1:
         return f"Only {_names(inside)} has finished: there is nothing to compare it with."
     if not outside:
-        return f"The 90 % confidence set holds all {len(inside)} entries: this sample tells none of them apart."
-    if len(inside) == 1:
-        return f"The 90 % confidence set holds {_names(inside)} alone; the other {outside} entries are outside it."
-    return (
-        f"The 90 % confidence set holds {_names(inside)}, which are not distinguishable from one another as the one "
-        f"of lowest loss; the other {outside} entries are outside it."
-    )
+        return f"No entry can be excluded as the one of lowest expected loss: all {len(inside)} are in the 90 % set."
+    rest = "the other entry is" if outside == 1 else f"the other {outside} entries are"
+    return f"The 90 % confidence set of the entry of lowest expected loss holds {_names(inside)}; {rest} outside it."
 
 
 def _against(board: Board, table: TaskTable) -> list[str]:
@@ -81,24 +78,43 @@ def _against(board: Board, table: TaskTable) -> list[str]:
 
 
 def _crisis(board: Board, table: TaskTable) -> str:
-    """Whose difference from the skill reference changes with the regime at the origin."""
+    """Whose difference from the skill reference changes with the regime at the origin, and what became of it."""
     judged = [row for row in table.rows if row.conditional is not None and row.conditional.shift_p_holm is not None]
     if not judged:
         return ""
-    grows = [row.entry for row in judged if _shifts(row) and _shift(row) < 0]
-    shrinks = [row.entry for row in judged if _shifts(row) and _shift(row) > 0]
     name, when = board.skill_reference, f"the VIX at the origin is {board.vix_crisis:g} or more"
-    if not grows and not shrinks:
-        return (
-            f"For no entry does the difference in QLIKE from `{name}` change detectably when {when} (Holm, 5 %): "
-            "a gain in a crisis is not shown."
-        )
-    parts = [f"moves in favour of {_names(grows)}"] if grows else []
-    parts += [f"moves against {_names(shrinks)}"] if shrinks else []
+    changes: dict[str, list[str]] = {}
+    for row in judged:
+        if _shifts(row):
+            changes.setdefault(_change(row), []).append(row.entry)
+    leader = _leader(board, judged)
+    if not changes:
+        return f"No entry's difference in QLIKE from `{name}` is shown to change when {when} (Holm, 5 %).{leader}"
+    parts = [f"{what} ({_names(entries)})" for what, entries in changes.items()]
     return (
-        f"When {when}, the difference in QLIKE from `{name}` {' and '.join(parts)} (Holm, 5 %); "
-        "for the others no change is shown."
+        f"When {when}, the difference in QLIKE from `{name}` changes (Holm, 5 %): {'; '.join(parts)}. "
+        f"For the others no change is shown.{leader}"
     )
+
+
+def _change(row: Row) -> str:
+    """What a regime does to a difference from the reference, in words."""
+    calm, crisis = (row.conditional.calm_difference, row.conditional.crisis_difference) if row.conditional else (0, 0)
+    if calm < 0 and crisis < 0:
+        return "a gain grows" if crisis < calm else "a gain shrinks"
+    if calm >= 0 and crisis >= 0:
+        return "a loss shrinks, but stays" if crisis < calm else "a loss grows"
+    return "a loss turns into a gain" if crisis < 0 else "a gain turns into a loss"
+
+
+def _leader(board: Board, judged: list[Row]) -> str:
+    """The skill of the row with the smallest QLIKE in both regimes, as a description."""
+    row = min(judged, key=lambda each: each.qlike)
+    scores = row.regimes.get("origin", {})
+    if not {CALM, CRISIS} <= set(scores) or any(scores[label].skill is None for label in (CALM, CRISIS)):
+        return ""
+    calm, crisis = (100 * (scores[label].skill or 0.0) for label in (CALM, CRISIS))
+    return f" `{row.entry}` saves {calm:.1f} % against `{board.skill_reference}` when it is lower, {crisis:.1f} % then."
 
 
 def _shifts(row: Row) -> bool:
@@ -106,35 +122,27 @@ def _shifts(row: Row) -> bool:
     return given is not None and given.shift_p_holm is not None and given.shift_p_holm < LEVEL
 
 
-def _shift(row: Row) -> float:
-    return 0.0 if row.conditional is None else row.conditional.crisis_difference - row.conditional.calm_difference
-
-
 def _cost(board: Board, table: TaskTable) -> str:
-    """The cheapest and the dearest entry of the confidence set, by seconds of fitting and forecasting."""
-    cards = {card.entry: card for card in board.cards}
-    inside = [cards[row.entry] for row in table.rows if row.tier == 1 and row.entry in cards]
+    """What the entries of the confidence set took, fitting and forecasting, and the skill reference beside them."""
+    seconds = {card.entry: card.fit_seconds + card.forecast_ms * table.n_origins / 1000 for card in board.cards}
+    inside = [row.entry for row in table.rows if row.tier == 1 and row.entry in seconds]
     if not inside:
         return ""
-    cheap, dear = min(inside, key=_seconds), max(inside, key=_seconds)
-    if cheap is dear:
-        return f"`{cheap.entry}` took {_seconds(cheap):.1f} s of fitting, all tasks and seeds."
-    return (
-        f"In the set, `{cheap.entry}` was the cheapest ({_seconds(cheap):.1f} s of fitting) and `{dear.entry}` the "
-        f"dearest ({_seconds(dear):.1f} s)."
-    )
-
-
-def _seconds(card: Card) -> float:
-    return card.fit_seconds
+    cheap, dear = min(inside, key=seconds.__getitem__), max(inside, key=seconds.__getitem__)
+    took = f"`{cheap}` took {seconds[cheap]:.1f} s of fitting and forecasting, all tasks and seeds"
+    if f"{seconds[cheap]:.1f}" != f"{seconds[dear]:.1f}":
+        took = f"In the set, `{cheap}` took least ({seconds[cheap]:.1f} s, all tasks and seeds), `{dear}` most "
+        took += f"({seconds[dear]:.1f} s)"
+    name = board.skill_reference
+    return took + (f"; `{name}` {seconds[name]:.1f} s." if name in seconds and name not in (cheap, dear) else ".")
 
 
 def _gap(board: Board, table: TaskTable) -> str:
     if table.gap is None:
         return ""
     return (
-        f"{table.n_origins} sessions find a true difference in QLIKE from `{board.anchor}` of {table.gap:.4f} four "
-        "times in five; smaller gaps are neither shown nor excluded."
+        f"For a typical pair, {table.n_origins} sessions find a true difference in QLIKE from `{board.anchor}` of "
+        f"{table.gap:.4f} four times in five (one test at 5 %, not adjusted)."
     )
 
 

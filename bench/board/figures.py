@@ -75,7 +75,9 @@ def figure_names(board: Board, gathered: Gathered) -> list[str]:
     if len(entries) > 1:
         names += ["pairs"]
     if entries and board.market is not None:
-        names += ["volatility", "scatter"]
+        target_var = gathered.tasks[board.headline].cells.target_var
+        column = gathered.tasks[board.headline].cells.symbols.index(board.market)
+        names += ["volatility", "scatter"] if (target_var[:, column] > 0).any() else []
     if board.anchor in entries:
         names += ["symbols", *(["cumulated"] if len(entries) > 1 else [])]
     if curves_of(gathered.runs, board.headline):
@@ -137,14 +139,15 @@ def _cumulated(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     figure, axes = _figure(8.0, 3.8)
     base = scores.scored[board.anchor].qlike
     dates = scores.cells.dates.astype("datetime64[D]")
-    shown = [row.entry for row in table.rows if row.entry != board.anchor][:6]
+    first = [row.entry for row in table.rows if row.entry != board.anchor][:5]
+    shown = list(dict.fromkeys([*first, *({board.skill_reference} & set(scores.scored) - {board.anchor})]))
     for i, entry in enumerate(shown):
         saved = np.nancumsum(np.nanmean(base - scores.scored[entry].qlike, axis=1))
         axes.plot(dates, saved, DASHES[i % 4], color=COLOURS[i % 7], lw=1.4, label=entry)
     axes.axhline(0, color=GREY, lw=0.8)
     _shade_crises(axes, dates, scores.cells.regimes["month"])
-    axes.set_ylabel(f"QLIKE saved against {board.anchor}")
-    axes.set_title(f"{table.task}: up is better than {board.anchor}; crisis months are shaded")
+    axes.set_ylabel(f"sum of daily mean QLIKE saved against {board.anchor}", fontsize=8)
+    axes.set_title(f"{table.task}: up is better than {board.anchor}; the first five rows and {board.skill_reference}")
     axes.legend(loc="upper left", ncols=2)
     return figure  # type: ignore[no-any-return]
 
@@ -257,19 +260,19 @@ def _symbols(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     """QLIKE by symbol relative to the anchor, percent."""
     names = [row.entry for row in table.rows]
     anchor = next(row for row in table.rows if row.entry == board.anchor)
-    base = np.array(anchor.symbol_qlike)
-    ratio = np.array([row.symbol_qlike for row in table.rows]) / np.where(base > 0, base, np.nan) - 1
+    base = np.array(anchor.symbol_qlike, dtype=float)  # None, a symbol without cells, becomes NaN
+    ratio = np.array([row.symbol_qlike for row in table.rows], dtype=float) / np.where(base > 0, base, np.nan) - 1
     figure, axes = _figure(2.0 + 0.34 * ratio.shape[1], 1.3 + 0.3 * len(names))
     axes.imshow(ratio, cmap="PuOr_r", vmin=-HEAT_LIMIT, vmax=HEAT_LIMIT, aspect="auto")
     for i, line in enumerate(ratio):
         for j, value in enumerate(line):
-            if np.isfinite(value):
+            if np.isfinite(value) and names[i] != board.anchor:
                 shade = "white" if abs(value) > 0.7 * HEAT_LIMIT else "black"
                 axes.text(j, i, f"{100 * value:+.0f}", ha="center", va="center", fontsize=6.5, color=shade)
-    labels = [f"▶ {s}" if s == board.market else s for s in scores.cells.symbols]
+    labels = [f"{s} (market)" if s == board.market else s for s in scores.cells.symbols]
     axes.set_xticks(range(len(labels)), labels, rotation=90)
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(f"{table.task}: QLIKE by symbol relative to {board.anchor}, % (violet: smaller)")
+    axes.set_title(f"{table.task}: QLIKE by symbol relative to {board.anchor}, % (violet: smaller; colours end at ±25)")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure  # type: ignore[no-any-return]

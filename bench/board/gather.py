@@ -106,7 +106,7 @@ def inputs_digest(
     found = [place for name in splits for place in store.places(results, dataset.id, name)]
     found += store.places(results, dataset.id, split_name, study) if study else []
     paths = [place.folder / "run.json" for place in found]
-    for path in paths:
+    for path in filter(Path.is_file, paths):
         digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     measure = read_realized(results, dataset.id).until(dataset.split(split_name).score.last)
     digest.update(measure.digest().encode())

@@ -43,7 +43,8 @@ class Inference:
     skill: stats.IntervalsResult | None
     symbols: stats.SymbolTestsResult | None
     holm: dict[str, Array]
-    bartlett: dict[str, Array]
+    beside: stats.PairwiseResult
+    """The tests that are not the headline: cosine at horizon 1, Bartlett above."""
 
     def index(self, entry: str) -> int:
         """Position of an entry."""
@@ -59,7 +60,7 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         return None
     horizon = next(iter(scored.values())).cells.task.ahead
     pairs = stats.pairwise_test(daily, horizon)
-    bartlett = stats.pairwise_diebold_mariano(daily, horizon) if horizon > 1 else None
+    other = stats.pairwise_diebold_mariano if horizon > 1 else stats.pairwise_equal_weighted_cosine
     present = [name for name in references if name in scored]
     columns = {name: entries.index(name) for name in present}
     skilled = references and references[0] in scored
@@ -72,7 +73,7 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         stats.skill_intervals(panels, scored[references[0]].qlike, horizon) if skilled else None,
         stats.symbol_tests(panels, scored[references[-1]].qlike, horizon) if anchored else None,
         {name: _holm_without(pairs.p_value[:, column], column) for name, column in columns.items()},
-        {} if bartlett is None else {name: bartlett.p_value[:, column] for name, column in columns.items()},
+        other(daily, horizon),
     )
 
 
@@ -95,7 +96,7 @@ def tests_of(inference: Inference, entry: str) -> dict[str, Test]:
             p_value=number_or_none(inference.pairs.p_value[i, j]),
             p_holm=number_or_none(adjusted[i]),
             mean_difference=number(inference.pairs.mean_difference[i, j]),
-            bartlett_p_value=number_or_none(inference.bartlett[name][i]) if name in inference.bartlett else None,
+            other_p_value=number_or_none(inference.beside.p_value[i, j]),
         )
     return found
 

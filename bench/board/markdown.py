@@ -11,12 +11,12 @@ from bench.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
 FIGURES = {
-    "pairs": "p-values of all pairs of entries (panel test, not adjusted)",
-    "cumulated": "QLIKE saved against the anchor, cumulated over the score window; crisis months are shaded",
-    "volatility": "realised and forecast volatility of the market symbol",
-    "scatter": "realised against forecast volatility of the market symbol",
-    "cost": "QLIKE against seconds of fitting, with the Pareto front",
-    "symbols": "QLIKE by symbol, relative to the anchor",
+    "pairs": "p-values of all pairs of entries (panel test, two-sided, not adjusted)",
+    "cumulated": "daily mean QLIKE saved against {anchor}, summed over the score window; crisis months are shaded",
+    "volatility": "realised and forecast volatility of {market}",
+    "scatter": "realised against forecast volatility of {market}",
+    "cost": "QLIKE against seconds of fitting (resolved to a millisecond), with the Pareto front",
+    "symbols": "QLIKE by symbol relative to {anchor}, in percent; colours end at 25 %; {market} is marked",
     "training": "losses by epoch of the entries that record them, with the epochs that were kept",
     "attention": "attention by lag of the entries that keep it",
 }
@@ -115,7 +115,7 @@ def _head(board: Board) -> str:
         + (
             f"Smallest resolvable gap on {table.task}: {table.gap:.4f}."
             if table and table.gap is not None
-            else "No reference has finished, so there is no resolvable gap to show."
+            else f"There is no resolvable gap to show: it needs `{board.anchor}` and an entry that differs from it."
         ),
     ]
     return "\n\n".join(lines)
@@ -132,12 +132,11 @@ def _about(board: Board, table: TaskTable) -> str:
             f"`{table.derived_from}` forecasts where an entry has none of its own; of these, the MSE on variance is "
             f"that of `{table.derived_from}` divided by {length**2}, so a test on it says the same."
         )
+    cosine = f"equal-weighted cosine, t({table.cosines})"
     if table.method == "bartlett":
-        text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags."
+        text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags; in brackets {cosine}, not adjusted."
     elif table.method:
-        lags = next((t for row in table.rows for t in row.tests.values() if t.bartlett_p_value is not None), None)
-        text += f" Tests: panel equal-weighted cosine, t({table.cosines})"
-        text += "; unadjusted Bartlett p in brackets." if lags else "."
+        text += f" Tests: panel {cosine}; in brackets Bartlett with {table.lags} lags, not adjusted."
     if table.gap is not None:
         text += f" Smallest resolvable gap to `{board.anchor}`: {loss(table.gap)}."
     return text
@@ -157,7 +156,7 @@ def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
         own = " (direct)" if table.derived_from and not row.derived else ""
         return [
             str(row.tier), f"`{row.entry}`{own}", loss(row.qlike), _skill(row),
-            NONE if row.wins is None else f"{row.wins}/{len(board.symbols)}", _short(row.mse_var),
+            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}", _short(row.mse_var),
             f"{row.rmse_vol:.2f}",
             "n/a" if row.direction is None else f"{row.direction:.3f}", *(_p(row, name) for name in tested),
         ]  # fmt: skip
@@ -179,9 +178,9 @@ def _p(row: Row, reference: str) -> str:
     test = row.tests.get(reference)
     if test is None:
         return NONE
-    arrow = "↓" if test.mean_difference < 0 else "↑"
+    arrow = "=" if test.mean_difference == 0 else "↓" if test.mean_difference < 0 else "↑"
     shown = f"{arrow} {probability(test.p_holm)}"
-    return shown if test.bartlett_p_value is None else f"{shown} ({probability(test.bartlett_p_value)})"
+    return shown if test.other_p_value is None else f"{shown} ({probability(test.other_p_value)})"
 
 
 def _more(board: Board, table: TaskTable) -> str:
@@ -212,21 +211,27 @@ def _regimes(board: Board, table: TaskTable) -> list[str]:
         headers = [title, *(f"QLIKE {label} (n={counts[label]})" for label in labels)]
         headers += [f"MSE var {label}" for label in labels]
         headers += [f"skill vs {board.skill_reference} {label} %" for label in labels]
-        if name == "origin":
-            headers += ["GW p", "change p"]
         rows = []
         for row in table.rows:
             scores = [row.regimes[name][label] for label in labels]
             cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(_short(s.mse_var) for s in scores)]
-            cells += [percent(score.skill) for score in scores]
-            if name == "origin":
-                given = row.conditional
-                cells += (
-                    [NONE, NONE] if given is None else [probability(given.p_value), probability(given.shift_p_holm)]
-                )
-            rows.append(cells)
+            rows.append(cells + [percent(score.skill) for score in scores])
         tables.append(grid(headers, rows))
+    tables.append(_conditionals(board, table))
     return tables
+
+
+def _conditionals(board: Board, table: TaskTable) -> str:
+    """Whether the difference from the skill reference depends on the regime at the origin."""
+    rows = [
+        [
+            f"`{row.entry}`", f"{given.calm_difference:+.4f}", f"{given.crisis_difference:+.4f}",
+            probability(given.p_value), probability(given.shift_p_value), probability(given.shift_p_holm),
+        ]
+        for row in table.rows if (given := row.conditional) is not None
+    ]  # fmt: skip
+    headers = [f"QLIKE less that of {board.skill_reference}", "calm origin", "crisis origin", "GW p", "change p"]
+    return grid([*headers, "change p, Holm"], rows) if rows else ""
 
 
 def _truth(table: TaskTable) -> str:
@@ -256,8 +261,9 @@ def _figures(board: Board) -> str:
     if not board.figures:
         return ""
     images = [
-        f"![{FIGURES[name]}](figures/{name}.svg)\n\n*{FIGURES[name][0].upper()}{FIGURES[name][1:]}.*"
+        f"![{caption}](figures/{name}.svg)\n\n*{caption[0].upper()}{caption[1:]}.*"
         for name in board.figures
+        if (caption := FIGURES[name].format(anchor=board.anchor, market=board.market))
     ]
     return "\n\n".join([f"## Figures ({board.headline})", *images])
 
@@ -273,8 +279,8 @@ def _luck(board: Board) -> str:
     ]  # fmt: skip
     title = f"## {board.split.capitalize()} and {board.other_split} side by side ({board.headline})"
     text = (
-        "Places by QLIKE, for a look at who was lucky; they are descriptions, no test lies behind them. Rows that were "
-        "tuned on a split look better there than they are."
+        "Places by QLIKE, for a look at who was lucky. They are descriptions: no test lies behind them, and what the "
+        f"tests tell apart on {board.other_split} is on its own board. Rows tuned on a split look better there."
     )
     return "\n\n".join([title, text, grid(headers, rows)])
 
@@ -299,37 +305,67 @@ def _costs(board: Board) -> str:
     return "\n\n".join([grid(headers, rows), *notes, *made_on])
 
 
+CONVENTIONS = """
+QLIKE `y/f - ln(y/f) - 1` orders the rows of a tier; it has no unit and is robust to noise in the measure
+(Patton 2011). Noise floor: what the true variance of a Brownian motion would score.
+
+Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap
+over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer): the entries
+that cannot be excluded as the one of lowest expected loss. It is no claim of equality: two of its members may
+differ in a test of the two, above all where a noisy row keeps others in. Further tiers repeat the procedure on
+the rest: a reading aid without joint coverage. p in the set: the level at which a row would leave tier 1.
+
+Skill: 1 less the geometric mean over symbols of QLIKE over that of `{reference}`, with its 90 % bootstrap
+interval over days. Interval and p may disagree: 90 against 95 %, one row against all (Holm), a ratio by symbol
+against a mean difference, whose signs may differ where both are small. In simulations the interval covers 88,
+83 and 82 % at 1, 5 and 21 sessions (docs/size_and_power.md): one that just excludes 0 is weak evidence. Wins:
+symbols on which the QLIKE is below that of `{reference}`.
+
+p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not independent); ↓ the row's mean
+loss is the smaller one, ↑ the larger one. Adjusted by Holm over the rows, for each reference and task on its
+own. In brackets, and under GW p, change p and p of dir. acc., p-values are not adjusted. At one session the
+Bartlett test rejects too often where differences last for weeks: believe the larger of the two.
+
+MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the
+annualised volatility in percentage points; what people read, but not robust to noise in the measure.
+
+Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.
+
+Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known
+value. Volatility reverts, so a constant does well{constant}: the yardstick is `{baseline}`, in brackets at the head
+of the column; the p under More scores is against it. A forecast that is the latest value has none.
+
+Bias: geometric mean over symbols of mean forecast over mean target. R²: 1 less the MSE of the variance over
+that of `{baseline}`, out of sample, by symbol, then averaged.
+
+Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 %
+(Holm over symbols). They move together, so the count is a description.
+
+Month: the mean VIX close of the target's calendar month is below {threshold} (calm) or not (crisis), known only
+afterwards: no test inside it. Origin: the VIX close at the origin; skill is on its sessions alone. GW:
+Giacomini and White (2006), equal loss with `{reference}` in both regimes; change: that the difference in QLIKE
+(not its ratio, the skill) is the same in both. With refits on growing samples both are statements about these
+forecasts.
+
+Smallest resolvable gap: 2.80 HAC standard errors of the daily mean difference, median over the first two tiers:
+what one test at 5 % would find 80 % of the time for a typical pair.
+
+Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the QLIKE
+of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over seeds and
+over tasks that are run one by one; peak MB is of one worker; parameters are per symbol or, for pooled models,
+per network. Tuned on: the split on which the entry's settings were chosen, where it says so.
+"""
+
+
 def _conventions(board: Board) -> str:
-    reference, anchor, threshold = board.skill_reference, board.anchor, f"{board.vix_crisis:g}"
-    lines = [
-        "QLIKE `y/f - ln(y/f) - 1` orders the rows; it has no unit and is robust to noise in the measure (Patton "
-        "2011).",
-        "Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap "
-        "over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer). Further "
-        "tiers repeat the procedure on the rest: a reading aid without joint coverage. Inside a tier the order is not "
-        "tested.",
-        f"Skill: 1 less the geometric mean over symbols of QLIKE over that of `{reference}`, with the 90 % bootstrap "
-        f"interval of the paired difference over days. Wins: symbols on which the QLIKE is below that of "
-        f"`{reference}`.",
-        "p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not independent), adjusted by "
-        "Holm over the rows; ↓ the row's loss is the smaller one, ↑ the larger one.",
-        "MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the "
-        "annualised volatility in percentage points; what people read, but not robust to noise in the measure.",
-        "Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.",
-        "Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known "
-        f"value. Volatility reverts, so a constant gets about 65 %: the yardstick is that of `{board.baseline}`, in "
-        "brackets at the head of the column, and the p under More scores is against it. A forecast that is the latest "
-        "value has none (n/a).",
-        "Bias: geometric mean over symbols of mean forecast over mean target.",
-        f"Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 % "
-        "(Holm over symbols). They move together, so the count is a description.",
-        f"Month: the mean VIX close of the target's calendar month is below {threshold} (calm) or not (crisis), known "
-        "only afterwards: no test inside it. Origin: the VIX close at the origin. GW: Giacomini and White (2006), "
-        f"equal loss with `{reference}` in both regimes; change: the difference is the same in both (Holm). With "
-        "refits on growing samples both are statements about these forecasts.",
-        "Smallest resolvable gap: 2.80 standard errors of the daily mean difference, median over the first two tiers.",
-        "Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the "
-        "QLIKE of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over "
-        "seeds and over tasks that are run one by one; parameters are per symbol or, for pooled models, per network.",
-    ]
-    return "\n".join(f"- {line}" for line in lines)
+    """The footnotes, one a line."""
+    table = board.table(board.headline)
+    direction = next((row.direction for row in table.rows if row.entry == board.baseline), None) if table else None
+    text = CONVENTIONS.format(
+        reference=board.skill_reference,
+        anchor=board.anchor,
+        baseline=board.baseline,
+        threshold=f"{board.vix_crisis:g}",
+        constant="" if direction is None else f" (here {100 * direction:.0f} % on {board.headline})",
+    )
+    return "\n".join(f"- {' '.join(note.split())}" for note in text.strip().split("\n\n"))

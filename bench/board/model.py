@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 class Test:
     """The panel test of a row's QLIKE against a reference's: two-sided, `mean_difference` negative: smaller loss.
 
-    `p_holm` is adjusted over the rows tested against that reference; `bartlett_p_value` stands beside the
-    cosine test of longer horizons.
+    `p_holm` is adjusted over the rows tested against that reference; `other_p_value` is the unadjusted p of the
+    test that is not the headline: the cosine test at horizon 1, Bartlett above.
     """
 
     statistic: float | None
     p_value: float | None
     p_holm: float | None
     mean_difference: float
-    bartlett_p_value: float | None
+    other_p_value: float | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Row:
     tests: dict[str, Test]
     regimes: dict[str, dict[str, RegimeScore]]
     conditional: Conditional | None
-    symbol_qlike: list[float]
+    symbol_qlike: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class TaskTable:
     method: str
     lags: int
     cosines: int
+    n_symbols: int
     block: int
     gap: float | None
     truth_agreement: float | None

@@ -22,7 +22,7 @@ from bench.board.inference import (
     regimes_of,
     tests_of,
 )
-from bench.board.model import Board, Card, Conditional, OtherSplit, Row, TaskTable
+from bench.board.model import Absent, Board, Card, Conditional, OtherSplit, Row, TaskTable
 from bench.config import Dataset, Settings
 from bench.errors import BenchError
 from bench.history import READS
@@ -77,19 +77,23 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
         truth = _true_target(gathered, name)
         rows = [_row(gathered, scores, entry, inference, given.get(entry), truth) for entry in scores.scored]
     rows.sort(key=lambda row: (row.tier, row.qlike, row.entry))
+    absent = scores.absent
+    if inference is None:
+        absent = absent + [Absent(entry, "done", "all targets are zero") for entry in scores.scored]
     return TaskTable(
         task=name, ahead=cells.task.ahead, behind=cells.task.behind, derived_from=settings.tasks[name].derived_from,
         n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
         zero_targets=losses.zero_targets(cells.target_var),
-        method=inference.pairs.method if inference else "", lags=inference.pairs.lags if inference else 0,
-        cosines=inference.pairs.df if inference and inference.pairs.method == "cosine" else 0,
+        method=inference.pairs.method if inference else "",
+        lags=(inference.pairs.lags or inference.beside.lags) if inference else 0, cosines=_cosines(inference),
+        n_symbols=int((cells.target_var > 0).any(axis=0).sum()),
         block=inference.tiers.first.block if inference else 0,
         gap=_gap(settings, inference, rows), truth_agreement=_agreement(rows),
         regime_counts={
             definition: {label: int((labels == label).sum()) for label in LABELS}
             for definition, labels in cells.regimes.items()
         },
-        rows=rows, absent=scores.absent, pair_p=_pair_p(inference, rows),
+        rows=rows, absent=absent, pair_p=_pair_p(inference, rows),
     )  # fmt: skip
 
 
@@ -126,7 +130,7 @@ def _row(
         symbols_better=None if symbols is None else int(symbols.better()[i]),
         symbols_worse=None if symbols is None else int(symbols.worse()[i]),
         tests=tests_of(inference, entry), regimes=regimes_of(mine, reference), conditional=given,
-        symbol_qlike=[number(value) for value in np.nan_to_num(symbol_qlike)],
+        symbol_qlike=[number_or_none(value) for value in symbol_qlike],
     )  # fmt: skip
 
 
@@ -163,9 +167,16 @@ def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> fl
     if inference is None or not settings.references or settings.references[-1] not in inference.entries:
         return None
     first_two = [inference.index(row.entry) for row in rows if row.tier <= 2]
-    return number_or_none(
-        stats.smallest_resolvable_gap(inference.pairs, inference.index(settings.references[-1]), first_two)
-    )
+    bartlett = inference.pairs if inference.pairs.method == "bartlett" else inference.beside  # HAC at every horizon
+    gap = stats.smallest_resolvable_gap(bartlett, inference.index(settings.references[-1]), first_two)
+    return number_or_none(gap)
+
+
+def _cosines(inference: Inference | None) -> int:
+    """Degrees of freedom of the cosine test, headline or beside it."""
+    if inference is None:
+        return 0
+    return inference.pairs.df if inference.pairs.method == "cosine" else inference.beside.df
 
 
 def _pair_p(inference: Inference | None, rows: list[Row]) -> list[list[float | None]]:

@@ -31,7 +31,7 @@ def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:
         "refit": f"every {row.refit} sessions" if row.refit else "never after the first fit",
         "seeds": row.seeds,
         "training data": submission.training_data,
-        "cite": (submission.bibtex or "").strip(),
+        "cite (family)": (submission.bibtex or "").strip(),
         "results": _results(registry, entry, results),
     }
 

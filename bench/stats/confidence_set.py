@@ -19,8 +19,9 @@ ZERO = 1e-10
 class ConfidenceSetResult:
     """A model confidence set of k entries: `p_value (k,)` and `included (k,)`, which is `p_value > size`.
 
-    An entry's p is the smallest `size` at which it would be left out. The set holds the best entry with
-    probability `1 - size` or more in large samples; what it holds besides is not distinguishable from it.
+    An entry's p is the smallest `size` at which it would be left out. The set holds the entry of lowest
+    expected loss with probability `1 - size` or more in large samples; of what it holds besides, none could be
+    excluded as that entry, though two members may differ in a test of the two.
     With too few sessions all p are NaN, nothing is left out, and `note` says why.
     """
 
