@@ -14,7 +14,7 @@ import numpy as np
 
 from bench import losses
 from bench.board.gather import Gathered, TaskScores
-from bench.board.markdown import FIGURES
+from bench.board.markdown import FIGURES, probability
 from bench.board.model import Board, TaskTable
 from bench.board.training import attention_of, curves_of, draw_attention, draw_training
 from bench.regimes import CRISIS
@@ -122,12 +122,15 @@ def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
         for j in range(k):
             if i != j:
                 shade = "white" if abs(strength[i, j]) == 3 else "black"
-                text = "·" if p[i, j] >= 0.05 else f"{p[i, j]:.2f}".removeprefix("0") if p[i, j] >= 0.01 else "<.01"
-                axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=shade)
+                text = "·" if p[i, j] >= 0.05 else probability(p[i, j])
+                axes.text(j, i, text, ha="center", va="center", fontsize=6, color=shade)
     axes.set_xticks(range(k), names, rotation=90)
     axes.set_yticks(range(k), names)
     axes.set_title(
-        f"{table.task}: row against column\nviolet: row has the smaller QLIKE, orange: the larger; · p ≥ .05"
+        f"{table.task}: row against column, p of the panel test, not adjusted\n"
+        "violet: the row has the smaller QLIKE, orange: the larger\n"
+        "pale: p < .05, middle: < .01, dark: < .001; a point: p ≥ .05",
+        fontsize=8,
     )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
