@@ -161,6 +161,7 @@ def test_check_finds_an_edited_board_and_a_changed_forecast(sandbox, board):
 
 
 def test_against_another_folder(sandbox, board):
+    sandbox("run", "--split", "development")  # the other folder has no other split beside
     sandbox("run", "--results", str(sandbox.root / "other"))
     outcome = sandbox("board", "--results", str(sandbox.root / "other"), "--against", str(sandbox.root / "results"))
     assert outcome.code == 0

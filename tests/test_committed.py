@@ -28,7 +28,7 @@ BOARDS = [("us21", "official"), ("us21", "development"), ("indices", "official")
 def test_the_committed_board_is_what_the_committed_forecasts_give(dataset, split):
     board = build_board(REGISTRY.settings, REGISTRY.dataset(dataset), split, REGISTRY.results)
     folder = board_folder(REGISTRY.results, dataset, split)
-    assert differences(board, folder / "leaderboard.json", tolerance=1e-9, with_costs=True) == []
+    assert differences(board, folder / "leaderboard.json", tolerance=1e-9, everything=True) == []
     assert (folder / "LEADERBOARD.md").read_text(encoding="utf-8") == render(board)
 
 

@@ -22,8 +22,8 @@ from bench.config import Dataset, Settings
 from bench.files import as_json, write_atomic
 
 MAIN_SPLIT = "official"
-COSTS = ("cards", "inputs", "conclusion")
-"""What a board says of the machine that ran it, and what follows from that."""
+NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures")
+"""What a board says of the machine that ran it and of another split, and what follows from that."""
 
 
 def board_folder(results: Path, dataset: str, split: str, study: str | None = None) -> Path:
@@ -101,10 +101,10 @@ def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
     return dict(flatten(values, ""))
 
 
-def differences(board: Board, committed: Path, *, tolerance: float, with_costs: bool = False) -> list[str]:
+def differences(board: Board, committed: Path, *, tolerance: float, everything: bool = False) -> list[str]:
     """Returns where a board differs from a committed leaderboard.json, one line each; empty where they agree.
 
-    Numbers agree within `tolerance`, relative; costs are compared only when asked for.
+    Numbers agree within `tolerance`, relative. The scores and tests of this split are compared, or everything.
     """
     try:
         theirs = json.loads(committed.read_bytes())
@@ -113,7 +113,7 @@ def differences(board: Board, committed: Path, *, tolerance: float, with_costs: 
     except ValueError:
         return [f"{committed} is damaged"]
     mine = plain(board)
-    for name in () if with_costs else COSTS:
+    for name in () if everything else NO_SCORES:
         mine.pop(name, None)
         theirs.pop(name, None)
     return [f"{where}: {a} here, {b} committed" for where, a, b in _unequal(mine, theirs, "", tolerance)]

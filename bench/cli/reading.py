@@ -67,7 +67,7 @@ def board(
     if check:
         made = build_board(*inputs)
         path = place / "LEADERBOARD.md"
-        gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, with_costs=True)
+        gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, everything=True)
         if not gaps and (not path.is_file() or path.read_bytes() != render(made).encode()):
             gaps = [f"{path} is not what the stored forecasts give"]
         _agreement(gaps, f"{place / 'leaderboard.json'}", as_json)
