@@ -43,7 +43,11 @@ class Unit:
 
 @dataclass
 class Plan:
-    """What is to do: `units` to walk; what is `done`; results to mark `skipped`; `damaged` files found."""
+    """What is to do: `units` to walk; what is `done`; results to mark `skipped`; `damaged` files found.
+
+    `runs` are the records to be written and `stored` the seeds that count already, by place: `execute` adds to
+    both as units end.
+    """
 
     units: list[Unit] = field(default_factory=list)
     done: list[Place] = field(default_factory=list)

@@ -2,6 +2,6 @@
 
 from bench.board.model import Board
 from bench.board.table import build_board
-from bench.board.writing import board_folder, current_board, differences, make_board
+from bench.board.writing import board_folder, differences, ensure_board, make_board
 
-__all__ = ["Board", "board_folder", "build_board", "current_board", "differences", "make_board"]
+__all__ = ["Board", "board_folder", "build_board", "differences", "ensure_board", "make_board"]

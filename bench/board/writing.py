@@ -59,6 +59,14 @@ def current_board(
     return (board, path) if whole else None
 
 
+def ensure_board(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> tuple[Board, Path]:
+    """The board on disk where it is that of what is stored, else one made now; with the path of its markdown."""
+    inputs = settings, dataset, split_name, results, study
+    return current_board(*inputs) or make_board(*inputs)
+
+
 def write_board(board: Board, gathered: Gathered, results: Path) -> Path:
     """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
     folder = board_folder(results, board.dataset, board.split, board.study)

@@ -98,21 +98,21 @@ def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) ->
 def _boards(work: Workspace, campaign: Campaign, studies: set[str | None]) -> tuple[Path | None, str]:
     """Write the board, and those of the studies that were run, unless they are those of what is stored."""
     from bench import store
-    from bench.board import current_board, make_board
+    from bench.board import ensure_board
     from bench.board.gather import BESIDE
     from bench.board.markdown import render_headline
 
-    inputs = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
+    settings, dataset, split, results = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
     for study in sorted(filter(None, studies)):
-        _, path = current_board(*inputs, study) or make_board(*inputs, study)
-        say(f"study {study}: {path}")
-    if not store.places(campaign.results, campaign.dataset.id, campaign.split_name):
+        if store.places(results, dataset.id, split, study):
+            _, path = ensure_board(settings, dataset, split, results, study)
+            say(f"study {study}: {path}")
+    if not store.places(results, dataset.id, split):
         return None, "no board: only rows of studies were run"
-    board, path = current_board(*inputs) or make_board(*inputs)
+    board, path = ensure_board(settings, dataset, split, results)
     for other, beside in BESIDE.items():  # a board that shows this split's places beside its own
-        if beside == campaign.split_name and store.places(campaign.results, campaign.dataset.id, other):
-            others = work.registry.settings, campaign.dataset, other, campaign.results
-            _ = current_board(*others) or make_board(*others)
+        if beside == split and store.places(results, dataset.id, other):
+            ensure_board(settings, dataset, other, results)
     unknown = sorted({card.entry for card in board.cards} - set(work.catalogue.entries))
     if unknown:
         say(f"on the board but not under submissions/: {', '.join(unknown)} (remove their results if they are gone)")
@@ -129,7 +129,7 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
     if as_json:
         show_json(facts)
         return
-    show("\n".join([f"{len(todo.units)} to run, {len(todo.done)} results done, {len(todo.skipped)} skipped"]))
+    show(f"{len(todo.units)} to run, {len(todo.done)} results done, {len(todo.skipped)} skipped")
     for unit in todo.units:
         show(f"  run      {unit}")
     for place, why in todo.skipped.items():

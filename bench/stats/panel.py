@@ -24,7 +24,7 @@ def panel_diebold_mariano(
     A cell that is NaN in either is left out of its day; a day without cells is left out, and the days around
     it count as neighbours (so do the days of a regime). On a full panel the standard error is that of
     Driscoll and Kraay (1998), Review of Economics and Statistics 80, for the mean of all cells. Stacking
-    the cells as if independent would reject a true null about half of the time.
+    the cells as if independent rejects a true null far too often (docs/size_and_power.md: 29 to 78 % at 5 %).
 
     Also the test of a difference in hit rates: hand over `1 - hits` as the losses. Options and degenerate
     cases: `diebold_mariano`. Infinite losses raise ValueError.
