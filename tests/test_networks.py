@@ -283,6 +283,8 @@ def test_an_example_history_is_enough():
 
 
 def test_an_unknown_name_is_told():
-    for parameters in ({"cell": "rnn"}, {"features": "all"}, {"loss": "mae"}):
+    for parameters in ({"cell": "rnn"}, {"features": "all"}, {"loss": "mae"}, {"precision": "half"}):
         with pytest.raises(ValueError, match="is none of"):
             model.PerSymbol(NEXT, **parameters)
+    with pytest.raises(ValueError, match="float32"):
+        fitted(model.TsMixer, history_of(n_shown=261), precision="bfloat16")

@@ -73,6 +73,23 @@ def test_networks_side_by_side_equal_pytorch(cell):
         torch.testing.assert_close(first, gradient, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_bfloat16_rounds_and_changes_nothing_else(cell):
+    windows = torch.randn(STEPS, NETWORKS, INPUTS, N, generator=generator())
+    said, gradients = {}, {}
+    for precision in (torch.float32, torch.bfloat16):
+        draws = [np.random.default_rng(seed) for seed in range(NETWORKS)]
+        networks = Recurrent(cell, STEPS, INPUTS, UNITS, 2, 0.0, False, draws, generator(), precision)
+        out = networks(windows)
+        out.square().sum().backward()
+        said[precision], gradients[precision] = out.detach(), networks.weight_0.grad
+        assert out.dtype == networks.weight_0.dtype == networks.weight_0.grad.dtype == torch.float32
+    gap = (said[torch.bfloat16] - said[torch.float32]).abs().max()
+    assert 0 < gap < 0.02
+    close = torch.nn.functional.cosine_similarity(*(each.flatten() for each in gradients.values()), dim=0)
+    assert 0.999 < close < 1.0
+
+
 @pytest.mark.parametrize(("cell", "shapes"), [
     (LstmSequence, [(2, 12, 5), (2, 12)]),
     (GruSequence, [(2, 9, 2), (2, 9, 3), (2, 9), (2, 3)]),

@@ -20,7 +20,7 @@ from garch_guide import garch_forecasts
 from losses import ELICIT_MEAN, LOSSES, Loss, guided
 from mixer import Mixer
 from numpy.typing import NDArray
-from recurrent import GATES, Recurrent
+from recurrent import GATES, PRECISIONS, Recurrent
 from torch import Tensor
 from training import Curve, Examples, Networks, Settings, fast_products, predict, train
 
@@ -50,6 +50,9 @@ class PerSymbol(Forecaster):
         One of `losses.LOSSES`; a number is the weight of the realised target, against a GARCH model's forecast.
     device
         `auto`: a GPU where there is one, else the processor.
+    precision
+        `float32`, or `bfloat16` in the recurrent layers. A row names one: with what the hardware likes, the same
+        row would be another network elsewhere. Hardware without bfloat16 rounds alike, and is slower.
     settings
         `batch`, `rate`, `patience`, `max_epochs`, `weight_decay`, `decay`: as in `training.Settings`.
     """
@@ -59,15 +62,16 @@ class PerSymbol(Forecaster):
     def __init__(
         self, task: Task, seed: int = 0, cell: str = "lstm", layers: int = 2, units: int = 64, dropout: float = 0.2,
         attention: bool = False, features: str = "course", window: int = 20, loss: str | float = "qlike",
-        device: str = "auto", **settings: float,
+        device: str = "auto", precision: str = "float32", **settings: float,
     ) -> None:  # fmt: skip
         super().__init__(task, seed)
         check("cell", cell, GATES)
         check("features", features, SETS)
+        check("precision", precision, PRECISIONS)
         if isinstance(loss, str):
             check("loss", loss, LOSSES)
         self.cell, self.layers, self.units, self.dropout, self.attention = cell, layers, units, dropout, attention
-        self.feature_set, self.window, self.loss = features, window, loss
+        self.feature_set, self.window, self.loss, self.precision = features, window, loss, precision
         self.settings = Settings(**settings)  # type: ignore[arg-type]
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
@@ -114,7 +118,7 @@ class PerSymbol(Forecaster):
         draws = [self.generator("weights", name) for name in names]
         return Recurrent(
             self.cell, self.window, self.features.n_features, self.units, self.layers, self.dropout, self.attention,
-            draws, self.torch_generator("dropout"),
+            draws, self.torch_generator("dropout"), PRECISIONS[self.precision],
         )  # fmt: skip
 
     def arrange(self, by_symbol: Tensor) -> Tensor:
@@ -207,6 +211,8 @@ class TsMixer(Pooled):
 
     def build(self, names: list[str]) -> Networks:
         """Return an untrained mixer."""
+        if self.precision != "float32":
+            raise ValueError("precision: TSMixer is trained in float32")
         return Mixer(
             self.window, self.features.n_features, self.units, self.layers, self.dropout,
             self.torch_generator("weights"), self.torch_generator("dropout"),

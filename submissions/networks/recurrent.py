@@ -8,6 +8,7 @@ from cells import GruSequence, LstmSequence, dropout
 from torch import Tensor, nn
 
 GATES = {"lstm": 4, "gru": 3}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Recurrent(nn.Module):
@@ -25,15 +26,17 @@ class Recurrent(nn.Module):
         One of every network, for its first weights: uniform on +- 1 / sqrt(units), as PyTorch draws them.
     generator : torch.Generator
         For dropout; it says on which device everything is.
+    precision : torch.dtype
+        Of the layers: states, gates, gradients. Weights, the optimizer's moments, attention and head are float32.
     """
 
     def __init__(
         self, cell: str, n_steps: int, n_inputs: int, n_units: int, n_layers: int, dropout_rate: float, attention: bool,
-        draws: list[np.random.Generator], generator: torch.Generator,
+        draws: list[np.random.Generator], generator: torch.Generator, precision: torch.dtype = torch.float32,
     ) -> None:  # fmt: skip
         super().__init__()
         self.cell, self.n_layers, self.dropout_rate, self.attention = cell, n_layers, dropout_rate, attention
-        self.generator = generator
+        self.generator, self.precision = generator, precision
         for name, shape in self._shapes(n_steps, n_inputs, n_units).items():
             bound = n_units**-0.5
             values = np.stack([draw.uniform(-bound, bound, shape) for draw in draws]).astype(np.float32)
@@ -66,6 +69,7 @@ class Recurrent(nn.Module):
 
     def hidden(self, windows: Tensor) -> Tensor:
         """Return the last layer at all steps, `(steps, n_networks, n_units, n)`."""
+        windows = windows.to(self.precision)
         for layer in range(self.n_layers):
             if layer and self.training and self.dropout_rate:
                 windows = dropout(windows, self.dropout_rate, self.generator)
@@ -73,7 +77,7 @@ class Recurrent(nn.Module):
                 windows = LstmSequence.apply(windows, *self._layer(layer, "weight", "bias"))
             else:
                 windows = GruSequence.apply(windows, *self._layer(layer, "weight", "recurrent", "bias", "bias_n"))
-        return windows
+        return windows.float()
 
     def weights(self, hidden: Tensor) -> Tensor:
         """Return the attention to all steps, `(steps, n_networks, 1, n)`; it sums to one over them."""
@@ -81,7 +85,7 @@ class Recurrent(nn.Module):
         return torch.softmax(self.attend_score @ looked + self.attend_lag.T[:, :, None, None], dim=0)
 
     def _layer(self, layer: int, *names: str) -> list[Tensor]:
-        return [getattr(self, f"{name}_{layer}") for name in names]
+        return [getattr(self, f"{name}_{layer}").to(self.precision) for name in names]
 
     def states(self) -> dict[str, Tensor]:
         """Return all arrays by name, the network first."""
