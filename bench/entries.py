@@ -58,6 +58,7 @@ class Row(Base):
     reads: list[str]
     seeds: StrictInt = Field(default=1, ge=1)
     study: Name | None = None
+    datasets: Annotated[list[Name], Field(min_length=1)] | None = None
     tuned_on: Name | None = None
 
     @field_validator("reads")
@@ -141,6 +142,10 @@ class Entry:
         """Whether it forecasts daily paths."""
         return self.row.tasks == PATH
 
+    def is_meant_for(self, dataset: str | None) -> bool:
+        """Whether a run that names no entries takes it in; named, it runs on any dataset."""
+        return dataset is None or self.row.datasets is None or dataset in self.row.datasets
+
     def code_files(self) -> list[Path]:
         """The files that the worker gets and that the identity covers."""
         return code_files(self.folder)
@@ -162,8 +167,11 @@ class Catalogue:
     entries: dict[str, Entry]
     problems: list[str] = field(default_factory=list)
 
-    def select(self, names: Iterable[str] = ()) -> list[Entry]:
-        """The entries of these names, or all outside studies; an unknown name is an error with a suggestion."""
+    def select(self, names: Iterable[str] = (), dataset: str | None = None) -> list[Entry]:
+        """The entries of these names; where none is named, all outside studies that are meant for the dataset.
+
+        An unknown name is an error with a suggestion.
+        """
         wanted = list(dict.fromkeys(names))
         for name in wanted:
             if name not in self.entries:
@@ -172,7 +180,7 @@ class Catalogue:
                 raise BenchError(f"no entry `{name}`{hint}{broken}")
         if wanted:
             return [self.entries[name] for name in wanted]
-        return [entry for entry in self.entries.values() if entry.row.study is None]
+        return [entry for entry in self.entries.values() if entry.row.study is None and entry.is_meant_for(dataset)]
 
 
 def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:

@@ -45,14 +45,15 @@ class Unit:
 class Plan:
     """What is to do: `units` to walk; what is `done`; results to mark `skipped`; `damaged` files found.
 
-    `runs` are the records to be written and `stored` the seeds that count already, by place: `execute` adds to
-    both as units end.
+    `adopted` are results that another row of the same identity has: place and source. `runs` are the records to be
+    written and `stored` the seeds that count already, by place: `execute` adds to both as units end.
     """
 
     units: list[Unit] = field(default_factory=list)
     done: list[Place] = field(default_factory=list)
     skipped: dict[Place, str] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
+    adopted: dict[Place, Place] = field(default_factory=dict)
     stored: dict[Place, dict[int, Forecasts]] = field(default_factory=dict)
     runs: dict[Place, Run] = field(default_factory=dict)
 
@@ -95,6 +96,10 @@ def _plan_entry(campaign: Campaign, entry: Entry, tasks: dict[str, Task], todo: 
         if stored.run is not None:
             run.measured = stored.run.measured if keep else Measured()
             run.runs = stored.run.runs + int(stored.run.state == store.DONE and not same)
+        source = store.same_identity(place, run.identity)
+        if source is not None:
+            todo.adopted[place] = source
+            continue
         for seed in range(entry.row.seeds):
             if seed not in keep:
                 missing.setdefault(seed, []).append(task)
@@ -127,6 +132,8 @@ def execute(
     sweep_stages()
     for place, why in todo.skipped.items():
         _store_without(todo, place, SKIPPED, why)
+    for place, source in todo.adopted.items():
+        store.adopt(place, todo.runs[place], source, todo.runs[place].identity_of["seeds"])
     failures: dict[str, str] = {}
     stop = threading.Event()
     workers = max(1, jobs // len(todo.units)) if todo.units else 1

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from bench.errors import StorageError
 from bench.files import Days, as_json, as_parquet, remove, repeat_days, tile_symbols, write_atomic
 from bench.measures import is_variance
 
@@ -146,6 +147,20 @@ def places(results: Path, dataset: str, split: str, study: str | None = None) ->
     )
 
 
+def same_identity(place: Place, identity: str) -> Place | None:
+    """Returns where another entry's finished result of the same identity lies, on the board or in a study, if any does.
+
+    An identity says all that makes forecasts what they are; the name of the row is no part of it.
+    """
+    studies = (path.name for path in sorted((place.results / place.dataset / "studies").glob("*")))
+    for study in (None, *studies):
+        for other in places(place.results, place.dataset, place.split, study):
+            run = read_run(other) if other.task == place.task and other != place else None
+            if run is not None and run.identity == identity and run.state == DONE and not read(other).problem:
+                return other
+    return None
+
+
 # Writing -------------------------------------------------------------------------------------------
 
 
@@ -183,6 +198,17 @@ def write_run(place: Place, run: Run) -> None:
     """Write `run.json`, leaving out what is empty."""
     kept = {key: value for key, value in asdict(run).items() if value not in (None, {})}
     write_atomic(place.folder / "run.json", as_json(kept))
+
+
+def adopt(place: Place, run: Run, source: Place, n_seeds: int) -> None:
+    """Store as this result what another entry's run of the same identity has made: it would make it again."""
+    stored = read(source)
+    if stored.run is None or stored.problem:
+        raise StorageError(f"{source}: cannot be read any more: {stored.problem or 'it is gone'}; run again")
+    for path in sorted(source.folder.glob("artifacts-*.npz")):
+        write_atomic(place.folder / path.name, path.read_bytes())
+    run.measured = stored.run.measured
+    store_seeds(place, run, stored.seeds, n_seeds)
 
 
 def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:

@@ -538,3 +538,26 @@ def test_json_of_a_record_is_readable_and_exact():
     text = as_json(value).decode()
     assert json.loads(text) == value
     assert max(map(len, text.splitlines())) < 240
+
+
+def test_rows_of_one_identity_are_run_once(sandbox):
+    sandbox.add_entry("first", SEEDED, seeds=2)
+    assert sandbox("run", "first").code == 0
+    sandbox.add_rows("first", [{"name": "second", "study": "twins"}, {"name": "other", "parameters": {"broken": [7]}}])
+    planned = sandbox("run", "second", "other", "--plan", "--json").json
+    assert list(planned["adopted"].values()) == ["results/tiny/official/next-day/first"]
+    assert planned["run"] == ["other next-day seed 0", "other next-day seed 1"]
+    outcome = sandbox("run", "second", "--json")
+    assert (outcome.json["run"], outcome.json["adopted"]) == (0, 1)
+    top = sandbox.root / "results/tiny"
+    twin = top / "studies/twins/official/next-day/second"
+    for name in ("forecasts.parquet", "seeds.parquet"):
+        assert (twin / name).read_bytes() == (top / "official/next-day/first" / name).read_bytes()
+    assert json.loads((twin / "run.json").read_text())["entry"] == "second"
+    assert sandbox("run", "second", "--json").json["were_done"] == 1
+
+
+def test_a_row_of_other_datasets_runs_only_where_it_is_named(sandbox):
+    sandbox.add_entry("elsewhere", SEEDED, datasets=["far"])
+    assert not any("elsewhere" in unit for unit in sandbox("run", "--plan", "--json").json["run"])
+    assert sandbox("run", "elsewhere", "--plan", "--json").json["run"] == ["elsewhere next-day"]

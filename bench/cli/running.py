@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     context: typer.Context,
-    entries: Annotated[list[str] | None, typer.Argument(help="Entries; default: all outside studies.")] = None,
+    entries: Annotated[list[str] | None, typer.Argument(help="Entries; default: all, without studies.")] = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")] = None,
@@ -58,7 +58,7 @@ def run(
     from bench.files import locked
 
     work: Workspace = context.obj
-    chosen = work.catalogue.select(entries or [])
+    chosen = work.catalogue.select(entries or [], work.dataset(dataset).id)
     for problem in work.catalogue.problems:
         say(f"left out: {problem}")
     folder = work.results(results)
@@ -123,6 +123,7 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
     facts = {
         "run": [str(unit) for unit in todo.units],
         "done": [str(place) for place in todo.done],
+        "adopted": {str(place): str(source) for place, source in todo.adopted.items()},
         "skipped": {str(place): why for place, why in todo.skipped.items()},
         "damaged": todo.damaged,
     }
@@ -132,6 +133,8 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
     show(f"{len(todo.units)} to run, {len(todo.done)} results done, {len(todo.skipped)} skipped")
     for unit in todo.units:
         show(f"  run      {unit}")
+    for place, source in todo.adopted.items():
+        show(f"  adopted  {place.entry} {place.task}: {source.entry} is the same by identity")
     for place, why in todo.skipped.items():
         show(f"  skipped  {place.entry} {place.task}: {why}")
     for problem in todo.damaged:
@@ -142,7 +145,7 @@ def _tell_outcome(todo: Plan, failures: dict[str, str], path: Path | None, headl
     shown = None if path is None else str(path)
     if as_json:
         skipped = {f"{place.entry} {place.task}": why for place, why in todo.skipped.items()}
-        counts = {"run": len(todo.units), "were_done": len(todo.done)}
+        counts = {"run": len(todo.units), "adopted": len(todo.adopted), "were_done": len(todo.done)}
         show_json({**counts, "failed": failures, "skipped": skipped, "board": shown})
         return
     show(headline)
