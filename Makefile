@@ -1,19 +1,24 @@
 # make leaderboard [DATASET=indices|us21|simulated] [SPLIT=official] [FRESH=1]    bars -> forecasts -> leaderboard
-# make test | lint | readme | clean
+# make test | lint | readme | install | clean
+# make check-entries | verify | preview [BASE=origin/main]                       what CI does with a request
+# make snapshot | update                                                         what CI does with the main branch
 
 PYTHON  ?= python3
 DATASET ?= indices
 SPLIT   ?= official
 SCRATCH ?= scratch
+BASE    ?= origin/main
+REQUEST := $(SCRATCH)/request
 # `indices` starts from nothing; others start from a copy of the committed results, so only what is missing is run.
 FRESH   ?= $(if $(filter indices,$(DATASET)),1,0)
 
 BENCH := .venv/bin/bench
 READY := .venv/.ready
 READY_NETWORKS := .venv/.ready-networks
+CFFCONVERT := .venv/cff/bin/cffconvert
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: leaderboard test lint readme clean
+.PHONY: leaderboard test lint readme install check-entries verify preview snapshot update clean
 
 leaderboard: $(READY)
 	@rm -rf $(SCRATCH)/$(DATASET) && mkdir -p $(SCRATCH)
@@ -21,7 +26,7 @@ leaderboard: $(READY)
 	$(BENCH) run --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) > /dev/null || [ $$? -eq 1 ]
 	$(BENCH) board --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) --against results --full
 
-test: $(READY_NETWORKS)
+test: $(READY_NETWORKS) $(CFFCONVERT)
 	.venv/bin/python -m pytest -n auto
 
 lint: $(READY)
@@ -31,6 +36,23 @@ lint: $(READY)
 
 readme: $(READY)
 	.venv/bin/python scripts/readme.py
+
+install: $(READY_NETWORKS)
+
+check-entries: $(READY_NETWORKS)
+	@bash scripts/ci/check_entries.sh '$(BASE)' $(REQUEST)
+
+verify: $(READY)
+	@bash scripts/ci/verify_change.sh '$(BASE)' $(REQUEST)
+
+preview: $(READY_NETWORKS)
+	@.venv/bin/python scripts/ci/preview.py '$(BASE)' $(REQUEST)
+
+snapshot: $(READY)
+	@.venv/bin/python scripts/ci/fetch_snapshot.py us21
+
+update: $(READY_NETWORKS)
+	@bash scripts/ci/update_boards.sh
 
 clean:
 	rm -rf .venv $(SCRATCH)
@@ -44,3 +66,8 @@ $(READY): pyproject.toml constraints.txt
 $(READY_NETWORKS): $(READY)
 	$(INSTALL) -e '.[dev,fetch,networks]'
 	@touch $@
+
+# In an environment of its own: it needs jsonschema below 4, check-jsonschema needs 4.18 or above.
+$(CFFCONVERT): | $(READY)
+	.venv/bin/python -m venv .venv/cff
+	.venv/cff/bin/python -m pip install --quiet --disable-pip-version-check cffconvert==2.0.0 jsonschema==3.2.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from bench.config import Dataset, Registry, Settings, Split
 from bench.entries import Entry
 from bench.errors import DataError, StorageError
 from bench.panel import Difference, Panel, compare_panels, largest_difference
-from bench.realized import Realized, read_realized, write_realized
+from bench.realized import Realized, changed_days, read_realized, same_sessions, write_realized
 from bench.sources import load_panel, snapshot_folders
 from bench.splits import nothing_to_score, origins_of
 from bench.store import Place, Run, State
@@ -55,32 +53,39 @@ class Campaign:
         return Place(self.results, self.dataset.id, self.split_name, task, entry.name, entry.row.study)
 
     def identity_of(self, entry: Entry, task: Task) -> dict[str, Any]:
-        """What makes a result what it is, apart from its seed: the same values give the same forecasts."""
-        longest = max(each.ahead for each in self.settings.path_tasks.values()) if entry.is_path else None
-        return {
-            "protocol": self.settings.protocol,
-            "version": entry.row.version,
-            "code": entry.code_digest(),
-            "class": entry.row.target,
-            "parameters": entry.row.parameters,
-            "reads": entry.row.reads,
-            "refit": entry.row.refit,
-            "seeds": entry.row.seeds,
-            "task": {"path": longest} if entry.is_path else asdict(task),
-            "measure": self.dataset.measure,
-            "windows": self.split.model_dump(mode="json"),
-            "data": self.data_identity,
-        }
+        """What makes a result of this campaign what it is."""
+        return identity_of(self.settings, self.dataset, self.split_name, self.data_identity, entry, task)
 
     def new_run(self, entry: Entry, task: Task, state: State) -> Run:
         """A record of a result of this campaign, without its outcome."""
         parts = self.identity_of(entry, task)
-        identity = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        identity = store.identity_from(parts)
         return Run(
             entry=entry.name, version=entry.row.version, dataset=self.dataset.id, split=self.split_name,
             task=task.name, state=state, identity=identity, data_identity=self.data_identity, identity_of=parts,
             about={"family": entry.family, "description": entry.row.description, "tuned_on": entry.row.tuned_on},
         )  # fmt: skip
+
+
+def identity_of(
+    settings: Settings, dataset: Dataset, split_name: str, data_identity: str, entry: Entry, task: Task
+) -> dict[str, Any]:
+    """What makes a result what it is, apart from its seed: the same values give the same forecasts."""
+    longest = max(each.ahead for each in settings.path_tasks.values()) if entry.is_path else None
+    return {
+        "protocol": settings.protocol,
+        "version": entry.row.version,
+        "code": entry.code_digest(),
+        "class": entry.row.target,
+        "parameters": entry.row.parameters,
+        "reads": entry.row.reads,
+        "refit": entry.row.refit,
+        "seeds": entry.row.seeds,
+        "task": {"path": longest} if entry.is_path else asdict(task),
+        "measure": dataset.measure,
+        "windows": dataset.split(split_name).model_dump(mode="json"),
+        "data": data_identity,
+    }
 
 
 def open_campaign(registry: Registry, dataset_name: str, split_name: str, results: Path | None = None) -> Campaign:
@@ -133,16 +138,14 @@ def publish_measure(campaign: Campaign) -> bool:
 def _refuse_changed_days(campaign: Campaign, old: Realized, new: Realized) -> None:
     folder = campaign.results / campaign.dataset.id
     mend = f"name another folder (--results DIR) or remove {folder}"
-    n = min(len(old.dates), len(new.dates))
-    if old.symbols != new.symbols or not np.array_equal(old.dates[:n], new.dates[:n]):
+    if not same_sessions(old, new):
         raise DataError(f"{folder}/realized.parquet has other symbols or sessions than these bars; {mend}")
-    gap = np.abs(old.measure_var[:n] - new.measure_var[:n])
-    changed = gap > 1e-9 * np.abs(new.measure_var[:n])
-    if changed.any():
-        i, j = np.argwhere(changed)[0]
+    changed = changed_days(old, new)
+    if len(changed):
+        i, j = changed[0]
         raise DataError(
             f"{folder}/realized.parquet: the published measure of {new.symbols[j]} on {new.dates[i]} is not that of "
-            f"these bars ({int(changed.sum())} values differ); {mend}"
+            f"these bars ({len(changed)} values differ); {mend}"
         )
 
 

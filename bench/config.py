@@ -167,14 +167,22 @@ class Regimes(Base):
     vix_crisis: float = 20.0
 
 
+SandboxUse = Literal["auto", "require", "off"]
+"""Whether workers are shut in: where it works; or else nothing is run; or never."""
+
+
 class Limits(Base):
-    """Limits of one worker process."""
+    """Limits of one worker process, and whether it is shut in a sandbox."""
+
+    sandbox: SandboxUse = "auto"
+    environment_seconds: float = Field(default=600, gt=0)
 
     run_seconds: float = Field(default=21_600, gt=0)
     start_seconds: float = Field(default=120, gt=0)
     fit_seconds: float = Field(default=3600, gt=0)
     forecast_seconds: float = Field(default=60, gt=0)
     memory_mb: float = Field(default=4096, gt=0)
+    processes: int = Field(default=64, ge=1)
     output_mb: float = Field(default=16, gt=0)
 
 

@@ -60,6 +60,8 @@ class Row(Base):
     study: Name | None = None
     datasets: Annotated[list[Name], Field(min_length=1)] | None = None
     tuned_on: Name | None = None
+    constant: bool = False
+    tolerance: float = Field(default=1e-9, ge=0, le=1)
 
     @field_validator("reads")
     @classmethod
@@ -121,11 +123,12 @@ def code_files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with the folder of its code."""
+    """A row with the folder of its code; `package` is the installed distribution that brings it, if one does."""
 
     row: Row
     folder: Path
     submission: Submission
+    package: str | None = None
 
     @property
     def name(self) -> str:
@@ -162,15 +165,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All entries by name, and one line for every family that cannot be read."""
+    """All entries by name, and one line for every family, and (`notes`) installed package, that is left out."""
 
     entries: dict[str, Entry]
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def select(self, names: Iterable[str] = (), dataset: str | None = None) -> list[Entry]:
-        """The entries of these names; where none is named, all outside studies that are meant for the dataset.
+        """The entries of these names; where none is named, ours outside studies that are meant for the dataset.
 
-        An unknown name is an error with a suggestion.
+        An unknown name is an error with a suggestion. What an installed package brings has to be named.
         """
         wanted = list(dict.fromkeys(names))
         for name in wanted:
@@ -180,7 +184,20 @@ class Catalogue:
                 raise BenchError(f"no entry `{name}`{hint}{broken}")
         if wanted:
             return [self.entries[name] for name in wanted]
-        return [entry for entry in self.entries.values() if entry.row.study is None and entry.is_meant_for(dataset)]
+        ours = [entry for entry in self.entries.values() if entry.package is None and entry.row.study is None]
+        return [entry for entry in ours if entry.is_meant_for(dataset)]
+
+    def with_families(self, families: dict[Path, list[Entry]]) -> Catalogue:
+        """This catalogue and families that a user named by their folders; a name that is taken is an error."""
+        entries = dict(self.entries)
+        for folder, family in families.items():
+            for entry in family:
+                other = entries.get(entry.name)
+                if other is not None and other.folder.resolve() != folder:
+                    taken = f"{entry.name} is taken by {other.folder}; choose another name"
+                    raise BenchError(f"{folder}/submission.yaml: entries: {taken}")
+                entries.setdefault(entry.name, entry)
+        return Catalogue(entries, self.problems, self.notes)
 
 
 def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:
@@ -190,6 +207,18 @@ def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:
                 raise BenchError(
                     f"{family}/submission.yaml: entries: {row.name}: no task `{name}`{did_you_mean(name, known)}"
                 )
+
+
+def read_family(folder: Path, tasks: Iterable[str] | None = None, package: str | None = None) -> list[Entry]:
+    """Returns the rows of one folder with a `submission.yaml`, in its order; a `BenchError` says what is wrong.
+
+    `tasks` are the names that a row may answer (None: any). Model code is not imported.
+    """
+    submission = read_yaml(folder / "submission.yaml", Submission)
+    code_files(folder)
+    if tasks is not None:
+        _check_tasks(folder.name, submission, set(tasks))
+    return [Entry(row, folder, submission, package) for row in submission.entries]
 
 
 def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
@@ -202,20 +231,17 @@ def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
     problems: list[str] = []
     for path in sorted(root.glob("*/submission.yaml")):
         try:
-            submission = read_yaml(path, Submission)
-            code_files(path.parent)
-            if known is not None:
-                _check_tasks(path.parent.name, submission, known)
+            family = read_family(path.parent, known)
         except BenchError as error:
             problems.append(str(error))
             continue
-        for row in submission.entries:
-            other = entries.get(row.name)
+        for entry in family:
+            other = entries.get(entry.name)
             if other is not None:
                 problems.append(
-                    f"{path.parent.name}/submission.yaml: entries: {row.name} is taken by {other.family}; "
+                    f"{entry.family}/submission.yaml: entries: {entry.name} is taken by {other.family}; "
                     "choose another name"
                 )
                 continue
-            entries[row.name] = Entry(row, path.parent, submission)
+            entries[entry.name] = entry
     return Catalogue(dict(sorted(entries.items())), problems)

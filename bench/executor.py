@@ -6,7 +6,6 @@ a run that was killed goes on where it was.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import threading
@@ -226,26 +225,20 @@ def _measured(before: Measured, seed: int, result: Walk) -> Measured:
         fits=m.fits,
         origins=m.n_origins,
         peak_memory_mb=round(m.peak_memory_mb, 1),
+        isolation=m.isolation,
         records=m.records,
     )
     seeds = {**before.seeds, str(seed): cost}
-    versions, hardware = _machine()
-    return Measured(versions, hardware, dict(sorted(seeds.items(), key=lambda item: int(item[0]))))
+    return Measured(m.versions, hardware(), dict(sorted(seeds.items(), key=lambda item: int(item[0]))))
 
 
 @cache
-def _machine() -> tuple[dict[str, str], dict[str, Any]]:
-    """Versions and hardware, for the record."""
-    versions = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "arch", "statsmodels", "torch"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+def hardware() -> dict[str, Any]:
+    """Processor and cores of this machine, for the record."""
     processor = platform.processor() or platform.machine()
     try:
         info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         processor = next(line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return versions, {"processor": processor, "cores": os.cpu_count()}
+    return {"processor": processor, "cores": os.cpu_count()}

@@ -15,11 +15,9 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,10 +26,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from bench import wire
+from bench import sandbox, wire
 from bench.config import Limits
+from bench.sources import BENCH_DATA
 
-HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin", "wire", "worker")
+HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin", "watch", "wire", "worker")
 """The modules of this package that a worker can import."""
 
 STAGE = "volmark-"
@@ -41,6 +40,7 @@ LEAST_REPORT = 256
 MAX_DEPTH = 8
 OUTPUT_TAIL = 2000
 POLL_SECONDS = 0.2
+CLOSE_SECONDS = 5.0
 BOOT = """
 import sys
 read_fd, write_fd, parent, stage, *packages = sys.argv[1:]
@@ -85,10 +85,11 @@ def cleaned(value: Any, depth: int = 0) -> Any:
 
 
 @contextmanager
-def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
+def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterator[Path]:
     """A fresh folder with copies of the code that a worker may import, and an empty working directory.
 
-    The copies keep the worker's import path away from the repository, its datasets and its results.
+    The copies keep the worker's import path away from the repository, its datasets and its results. `data` is a bait
+    that a check plants: a folder of which a copy lies beside the working directory.
     """
     stage = Path(tempfile.mkdtemp(prefix=STAGE))
     with ExitStack() as stack:
@@ -104,7 +105,14 @@ def staged(folder: Path, files: list[Path]) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
         (stage / "work").mkdir()
+        if data is not None:
+            shutil.copytree(data, stage / "data")
         yield stage
+
+
+def _bait(stage: Path) -> dict[str, str]:
+    """The variable that names a planted folder of data; none where a run plants none."""
+    return {BENCH_DATA: str(stage / "data")} if (stage / "data").is_dir() else {}
 
 
 def sweep_stages() -> None:
@@ -116,10 +124,16 @@ def sweep_stages() -> None:
 
 
 class WorkerProcess:
-    """A started worker; `send` and `receive` frames, `close` to end it and everything that it started."""
+    """A started worker; `send` and `receive` frames, `close` to end it and everything that it started.
 
-    def __init__(self, stage: Path, limits: Limits, stop: Callable[[], bool] = lambda: False) -> None:
+    `packages` are the folders of the packages that it may import, `isolation` is the level that it reached.
+    """
+
+    def __init__(
+        self, stage: Path, limits: Limits, packages: Sequence[str], stop: Callable[[], bool] = lambda: False
+    ) -> None:
         self.limits = limits
+        self.isolation = sandbox.level(limits.sandbox)
         self._ends = time.monotonic() + limits.run_seconds
         self.reports: list[tuple[str, dict[str, Any], NDArray[np.float64] | None]] = []
         self.on_progress: Callable[[dict[str, Any]], None] = lambda facts: None
@@ -127,19 +141,21 @@ class WorkerProcess:
         child_read, self._write_fd = os.pipe()
         self._read_fd, child_write = os.pipe()
         self._work = str(stage / "work")
-        packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-        arguments = [str(child_read), str(child_write), str(os.getpid()), str(stage)]
+        shut_in = self.isolation == sandbox.BUBBLEWRAP
+        parent = 1 if shut_in else os.getpid()  # in there, bwrap is the first process and the parent
+        arguments = [str(child_read), str(child_write), str(parent), str(stage)]
         # -S: no .pth file (an editable install) puts this repository on the path. Not -I, which would also
         # ignore PYTHONHASHSEED; the environment is our own, so -P and -s isolate as much.
+        command = [sandbox.interpreter(), "-P", "-s", "-S", "-B", "-c", BOOT, *arguments, *packages]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-S", "-B", "-c", BOOT, *arguments, *dict.fromkeys(packages)],
+            sandbox.inside(command, stage, packages) if shut_in else command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(child_read, child_write),
             cwd=self._work,
             env={"PATH": os.defpath, "HOME": self._work, "TMPDIR": self._work, "LANG": "C.UTF-8",
-                 "PYTHONHASHSEED": "0", **ONE_THREAD},
+                 "PYTHONHASHSEED": "0", **ONE_THREAD, **_bait(stage)},
             start_new_session=True,
         )  # fmt: skip
         os.close(child_read)
@@ -158,7 +174,7 @@ class WorkerProcess:
         self._output_ended = False
         self._closed = False
         self._output_bytes = self._report_bytes = 0
-        self._next_memory_check = 0.0
+        self._next_check = 0.0
         self._peak_bytes = 0
 
     def send(self, data: bytes) -> None:
@@ -184,7 +200,7 @@ class WorkerProcess:
                 raise EntryFailure(f"{what} took longer than {seconds:g} s")
             if now > self._ends:
                 raise EntryFailure(f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}")
-            self._check_memory(now)
+            self._check_use(now)
             self._wait(min(POLL_SECONDS, deadline - now), what)
 
     def _wait(self, seconds: float, what: str) -> None:
@@ -273,30 +289,36 @@ class WorkerProcess:
         if self._output_bytes > self.limits.output_mb * 2**20:
             raise EntryFailure(f"wrote more than {self.limits.output_mb:g} MB to stdout and stderr")
 
-    def _check_memory(self, now: float) -> None:
-        """Resident memory of the worker and of what it started, a few times a second."""
-        if now < self._next_memory_check:
-            return
-        self._next_memory_check = now + POLL_SECONDS
-        used = 0
-        try:
+    def _members(self) -> list[psutil.Process]:
+        """The worker and what it started, bwrap among them where it is shut in; none where all has ended."""
+        with suppress(psutil.Error):
             process = psutil.Process(self._process.pid)
-            for member in (process, *process.children(recursive=True)):
-                used += member.memory_info().rss
-        except psutil.Error:  # it ended meanwhile
+            return [process, *process.children(recursive=True)]
+        return []
+
+    def _check_use(self, now: float) -> None:
+        """Number and resident memory of the worker's processes, a few times a second."""
+        if now < self._next_check:
             return
+        self._next_check = now + POLL_SECONDS
+        used, members = 0, self._members()
+        for member in members:
+            with suppress(psutil.Error):  # it ended meanwhile
+                used += member.memory_info().rss
         self._peak_bytes = max(self._peak_bytes, used)
+        if len(members) > self.limits.processes + 2 * (self.isolation == sandbox.BUBBLEWRAP):  # bwrap's own two
+            raise EntryFailure(f"ran more than {self.limits.processes} processes at once")
         if used > self.limits.memory_mb * 2**20:
             raise EntryFailure(f"used more than {self.limits.memory_mb:g} MB of memory")
 
     def peak_memory_mb(self) -> float:
-        """Largest resident memory so far: the kernel's mark where there is one, else the largest seen."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-            marks = [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
-        except OSError:
-            marks = []
-        return max([self._peak_bytes, *marks]) / 2**20
+        """Largest resident memory so far: the kernel's mark of a process where there is one, else the largest seen."""
+        marks = [self._peak_bytes]
+        for member in self._members():  # of bwrap and Python the larger: Python
+            with suppress(OSError):
+                status = Path(f"/proc/{member.pid}/status").read_text(encoding="utf-8")
+                marks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+        return max(marks) / 2**20
 
     def _how_it_ended(self, what: str) -> str:
         try:
@@ -305,7 +327,9 @@ class WorkerProcess:
             return f"closed the harness's pipe during {what}"
         self._drain_output()
         said = printable(self._output.decode(errors="replace").strip().replace("\n", " | "))[-300:]
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        number = code - 128 if self.isolation == sandbox.BUBBLEWRAP else -code  # bwrap passes a signal on as a status
+        by_signal = number in set(signal.Signals)
+        how = f"was killed by {signal.Signals(number).name}" if by_signal else f"ended with exit status {code}"
         return f"{how} during {what}" + (f"; it last wrote: {said}" if said else "")
 
     def close(self) -> None:
@@ -313,6 +337,8 @@ class WorkerProcess:
         if self._closed:
             return
         self._closed = True
+        if self.isolation == sandbox.BUBBLEWRAP:
+            self._end_namespace()
         strays = self._strays()
         with suppress(ProcessLookupError, PermissionError):  # it and its group ended before
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -325,11 +351,19 @@ class WorkerProcess:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def _end_namespace(self) -> None:
+        """Kill the first process in the sandbox: the kernel ends all others with it, and then bwrap ends too."""
+        with suppress(psutil.Error):
+            for first in psutil.Process(self._process.pid).children():
+                first.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_SECONDS)
+
     def _strays(self) -> list[psutil.Process]:
         """What the entry started in sessions of its own: descendants, and orphans that work in its folder."""
-        strays = []
-        with suppress(psutil.Error):
-            strays = psutil.Process(self._process.pid).children(recursive=True)
+        if self.isolation == sandbox.BUBBLEWRAP:  # nothing leaves the sandbox
+            return []
+        strays = self._members()[1:]
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.ppid() == 1 and process.environ().get("TMPDIR") == self._work:

@@ -18,6 +18,9 @@ from bench.files import Days, as_parquet, repeat_days, repeat_labels, tile_symbo
 
 Array = NDArray[np.float64]
 
+CHANGE_TOLERANCE = 1e-9
+"""Relative: how far the measure of the same bars may differ between processors."""
+
 
 @dataclass(frozen=True)
 class Realized:
@@ -50,6 +53,19 @@ class Realized:
         labels = [self.regime_month.tolist(), self.regime_origin.tolist(), self.vix_crisis]
         head = json.dumps([[str(day) for day in self.dates], list(self.symbols), *labels], separators=(",", ":"))
         return hashlib.sha256(head.encode() + np.ascontiguousarray(self.measure_var, dtype="<f8").tobytes()).hexdigest()
+
+
+def same_sessions(old: Realized, new: Realized) -> bool:
+    """Whether two measures have the same symbols, and the same sessions as far as the shorter one goes."""
+    n = min(len(old.dates), len(new.dates))
+    return old.symbols == new.symbols and np.array_equal(old.dates[:n], new.dates[:n])
+
+
+def changed_days(old: Realized, new: Realized) -> NDArray[np.intp]:
+    """Positions `(n, 2)`, session and symbol, of the published values that another measure of them has otherwise."""
+    n = min(len(old.dates), len(new.dates))
+    gap = np.abs(old.measure_var[:n] - new.measure_var[:n])
+    return np.argwhere(gap > CHANGE_TOLERANCE * np.abs(new.measure_var[:n]))
 
 
 def write_realized(results: Path, dataset: str, realized: Realized) -> bool:

@@ -2,7 +2,8 @@
 
 `results/<dataset>/<split>/<task>/<entry>/` holds `run.json` (state, identity, digests, what was measured),
 `forecasts.parquet` (`origin, date, symbol, forecast_var`; the mean over seeds), where there are several seeds
-`seeds.parquet`, and what an entry sent as artifacts, `artifacts-<seed>.npz`.
+`seeds.parquet`, what an entry sent as artifacts, `artifacts-<seed>.npz`, and where it was run again with the
+same outcome `reproduced.json`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -31,6 +33,9 @@ Array = NDArray[np.float64]
 State = Literal["done", "failed", "skipped", "missing"]
 DONE, FAILED, SKIPPED, MISSING = get_args(State)
 """The states of a result; the only ones."""
+REPRODUCED = "reproduced.json"
+SHOWN = 60
+"""Characters of a part of an identity that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class SeedCost:
-    """What one seed took and what its entry recorded."""
+    """What one seed took and what its entry recorded; `isolation` is the level that shut it in, empty where unknown."""
 
     fit_seconds: float
     forecast_seconds: float
@@ -63,6 +68,7 @@ class SeedCost:
     fits: int
     origins: int
     peak_memory_mb: float
+    isolation: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -73,6 +79,11 @@ class Measured:
     versions: dict[str, str] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, SeedCost] = field(default_factory=dict)
+
+    @property
+    def isolation(self) -> list[str]:
+        """The levels that shut the seeds in, as far as they are known."""
+        return sorted({seed.isolation for seed in self.seeds.values()} - {""})
 
 
 @dataclass
@@ -99,6 +110,26 @@ class Run:
     about: dict[str, str | None] = field(default_factory=dict)
     runs: int = 1
     measured: Measured = field(default_factory=Measured)
+
+
+def machine_of(hardware: dict[str, Any]) -> str:
+    """Processor and number of cores in words; empty where they are not known."""
+    return f"{hardware.get('processor')}, {hardware.get('cores')} cores" if hardware else ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What `reproduced.json` says: when and where a result was made again, and how far it was from this digest.
+
+    `largest_difference` is relative, of single forecasts; `date` is an ISO date.
+    """
+
+    date: str
+    digest: str
+    largest_difference: float
+    tolerance: float
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,6 +176,33 @@ def places(results: Path, dataset: str, split: str, study: str | None = None) ->
         (Place(results, dataset, split, path.parent.name, path.name, study) for path in found),
         key=lambda place: (place.task, place.entry),
     )
+
+
+def all_places(results: Path) -> list[Place]:
+    """Where results of every dataset, split and study lie, those of boards first, sorted."""
+    boards = {path.relative_to(results).parts[:2] for path in results.glob("*/*/*/*") if path.is_dir()}
+    studies = {path.relative_to(results).parts[:4] for path in results.glob("*/studies/*/*/*/*") if path.is_dir()}
+    found = [place for dataset, split in sorted(boards) if split not in ("studies", "figures")
+             for place in places(results, dataset, split)]  # fmt: skip
+    return found + [
+        place for dataset, _, study, split in sorted(studies) for place in places(results, dataset, split, study)
+    ]
+
+
+def identity_from(parts: dict[str, Any]) -> str:
+    """The identity of a result: sha256 of what its forecasts depend on, as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def differing_parts(made: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Returns the parts in which two identities differ, by name with both values as they are shown."""
+    now = json.loads(json.dumps(now))
+    names = [*now, *(name for name in made if name not in now)]
+    return [
+        (name, str(made.get(name))[:SHOWN], str(now.get(name))[:SHOWN])
+        for name in names
+        if made.get(name) != now.get(name)
+    ]
 
 
 def same_identity(place: Place, identity: str) -> Place | None:
@@ -238,13 +296,29 @@ def _archive(arrays: dict[str, Array]) -> bytes:
     return sink.getvalue()
 
 
+def remove_result(place: Place) -> None:
+    """Remove a result with all its files, if it is there."""
+    try:
+        if place.folder.is_dir():
+            shutil.rmtree(place.folder)
+    except OSError as error:
+        raise StorageError(f"cannot remove {place}: {error.strerror or error}") from error
+
+
+def write_reproduction(place: Place, reproduction: Reproduction) -> None:
+    """Keep beside a result that it was made again."""
+    write_atomic(place.folder / REPRODUCED, as_json(asdict(reproduction)))
+
+
 def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:
-    """Remove what the record does not name: seeds and artifacts of an earlier identity."""
+    """Remove what the record does not name: seeds, artifacts and reproductions of an earlier identity."""
     if not keep_seeds:
         remove(place.folder / "seeds.parquet")
     for path in place.folder.glob("artifacts-*.npz"):
         if path.stem.removeprefix("artifacts-") not in run.seed_digests:
             remove(path)
+    if read_reproduction(place, run) is None:
+        remove(place.folder / REPRODUCED)
 
 
 def _forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> bytes:
@@ -271,6 +345,11 @@ def _run_adapter() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
 
 
+@cache
+def _reproduction_adapter() -> TypeAdapter[Reproduction]:
+    return TypeAdapter(Reproduction)
+
+
 def read_run(place: Place) -> Run | None:
     """The record of a result; None where it is not there, damaged, or another result's."""
     try:
@@ -279,6 +358,15 @@ def read_run(place: Place) -> Run | None:
         return None
     named = (run.dataset, run.split, run.task, run.entry)
     return run if named == (place.dataset, place.split, place.task, place.entry) else None
+
+
+def read_reproduction(place: Place, run: Run) -> Reproduction | None:
+    """That a result was made again, within the tolerance; None where no such record is about its present digest."""
+    try:
+        found = _reproduction_adapter().validate_json((place.folder / REPRODUCED).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return found if found.digest == run.digest and found.largest_difference <= found.tolerance else None
 
 
 def read(place: Place) -> Stored:
@@ -293,8 +381,9 @@ def read(place: Place) -> Stored:
         forecasts = _read_forecasts(place.folder / "forecasts.parquet") if run.state == DONE else None
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         return Stored(run, problem=f"{place}: forecasts cannot be read: {' '.join(str(error).split())[:200]}")
-    if forecasts is not None and forecasts.digest() != run.digest:
-        return Stored(run, problem=f"{place}/forecasts.parquet is not what its run.json says (digest differs)")
+    if forecasts is not None and (digest := forecasts.digest()) != run.digest:
+        both = f"digest {digest[:12]}, run.json says {(run.digest or 'none')[:12]}"
+        return Stored(run, problem=f"{place}/forecasts.parquet is not what its run.json says ({both})")
     for seed, digest in run.seed_digests.items():
         if seeds and (int(seed) not in seeds or seeds[int(seed)].digest() != digest):
             return Stored(run, problem=f"{place}/seeds.parquet is not what its run.json says (seed {seed})")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from bench import wire
 from bench.config import Dataset, Limits, Split
 from bench.entries import PATH, Entry
+from bench.environments import environment_of
 from bench.history import fields_of
 from bench.measures import LEAST_VAR, MOST_VAR, is_variance
 from bench.panel import Panel
@@ -26,13 +28,17 @@ from bench.splits import origins_of, positions
 from bench.tasks import ONE_STEP, Rows, Task, rows_inside, target
 
 Array = NDArray[np.float64]
+WATCH = "watch"
+"""The kind of a report that says what an entry did outside its own folder."""
 Progress = Callable[[int, int, dict[str, Any]], None]
 
 
 @dataclass
 class Measured:
-    """What a walk took and reported; outside the identity of a result."""
+    """What a walk took and reported, and where it ran; outside the identity of a result."""
 
+    isolation: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
     fit_seconds: float = 0.0
     forecast_seconds: float = 0.0
     start_seconds: float = 0.0
@@ -47,6 +53,8 @@ class Measured:
     def collect(self, crew: list[WorkerProcess]) -> None:
         """Take over the records and artifacts that the workers sent."""
         for kind, facts, array in (report for worker in crew for report in worker.reports):
+            if kind == WATCH:
+                continue
             if array is None:
                 self.records.append(facts)
             elif kind == "artifact":
@@ -54,6 +62,21 @@ class Measured:
             else:
                 self.weights[str(facts.pop("name"))] = array
                 self.weights_facts |= facts
+
+
+@dataclass
+class Audit:
+    """What a check adds to a walk: `data` is planted where an entry that looks around finds it; `seen` is what it did.
+
+    Each thing seen has a `kind` of `bench.watch` and says `what`; of an entry that fails too.
+    """
+
+    data: Path
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def gather(self, crew: list[WorkerProcess]) -> None:
+        """Take over what the workers saw."""
+        self.seen += [facts for worker in crew for kind, facts, _ in worker.reports if kind == WATCH]
 
 
 @dataclass(frozen=True)
@@ -118,6 +141,7 @@ def walk(
     *,
     workers: int = 1,
     save_weights: bool = False,
+    audit: Audit | None = None,
     progress: Progress = lambda done, total, facts: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Walk:
@@ -133,6 +157,8 @@ def walk(
         Processes for the symbols of an entry that declares them independent; forecasts do not depend on it.
     save_weights : bool
         Whether to keep what the entry hands over as learnt.
+    audit : Audit or None
+        What to plant, and where to keep what the entry was seen doing.
     progress, stop : callable
         Told origins done, their number and what the entry reports; asked whether to end with `Stopped`.
 
@@ -143,25 +169,29 @@ def walk(
     """
     row_task = ONE_STEP if entry.is_path else task
     rows = origins_of(panel.dates, split, row_task)
-    measured = Measured(n_origins=len(rows))
+    environment = environment_of(entry.folder, limits.environment_seconds)
+    measured = Measured(versions=environment.versions, n_origins=len(rows))
     with ExitStack() as stack:
         started = time.perf_counter()
-        stage = stack.enter_context(staged(entry.folder, entry.code_files()))
+        stage = stack.enter_context(staged(entry.folder, entry.code_files(), audit.data if audit else None))
 
         def start() -> WorkerProcess:
-            worker = WorkerProcess(stage, limits, stop)
+            worker = WorkerProcess(stage, limits, environment.packages, stop)
             stack.callback(worker.close)
-            worker.send(wire.frame(wire.HELLO, _hello(entry, task, seed, save_weights)))
+            worker.send(wire.frame(wire.HELLO, _hello(entry, task, seed, save_weights, audit is not None)))
             return worker
 
-        crew = [start()]
+        crew: list[WorkerProcess] = []
+        if audit is not None:
+            stack.callback(audit.gather, crew)
+        crew.append(start())
         answer, _ = crew[0].receive("start", limits.start_seconds)
         if workers > 1 and answer.get("independent"):
             others = [start() for _ in range(min(workers, len(panel.symbols)) - 1)]
             for worker in others:
                 worker.receive("start", limits.start_seconds)
             crew += others
-        measured.start_seconds = time.perf_counter() - started
+        measured.start_seconds, measured.isolation = time.perf_counter() - started, crew[0].isolation
         clock = _Clock(crew, panel, split, entry, row_task, limits)
         shape = (task.ahead, len(panel.symbols)) if entry.is_path else (len(panel.symbols),)
         forecast_var = clock.run(rows, shape, measured, progress)
@@ -170,8 +200,9 @@ def walk(
     return Walk(rows, forecast_var, measured)
 
 
-def _hello(entry: Entry, task: Task, seed: int, save_weights: bool) -> dict[str, Any]:
+def _hello(entry: Entry, task: Task, seed: int, save_weights: bool, watch: bool) -> dict[str, Any]:
     return {
+        "watch": watch,
         "save_weights": save_weights,
         "class": entry.row.target,
         "parameters": entry.row.parameters,

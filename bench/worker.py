@@ -24,6 +24,7 @@ from bench import wire
 from bench.history import Tape
 from bench.plugin import Forecaster, PathForecaster, PerSymbol
 from bench.tasks import Rows, Task
+from bench.watch import Watch
 
 TRACEBACK_LINES = 12
 PR_SET_PDEATHSIG = 1
@@ -118,12 +119,14 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def serve(read_fd: int, write_fd: int) -> None:
-    """Answer frames until the harness closes the pipe."""
+def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
+    """Answer frames until the harness closes the pipe; where it asks for that, tell what the entry does outside."""
     worker: Worker | None = None
     while True:
         op, meta, payload = wire.read_frame(read_fd)
         if op == wire.HELLO:
+            if meta["watch"]:
+                watch.start()
             worker = Worker(write_fd, meta)
             independent = worker.is_independent()
             answer = wire.frame(wire.DONE, {"independent": independent})
@@ -140,7 +143,13 @@ def serve(read_fd: int, write_fd: int) -> None:
             answer = wire.frame(wire.DONE)
         else:
             answer = wire.frame(wire.ANSWER, payload=worker.forecast())
+        _tell(write_fd, watch)
         wire.write_all(write_fd, answer)
+
+
+def _tell(write_fd: int, watch: Watch) -> None:
+    for facts in watch.news():
+        wire.write_all(write_fd, wire.frame(wire.REPORT, {"kind": "watch", "facts": facts}))
 
 
 def _die_with(parent: int) -> None:
@@ -161,8 +170,9 @@ def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
     _die_with(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    watch = Watch(code)
     try:
-        serve(read_fd, write_fd)
+        serve(read_fd, write_fd, watch)
     except EOFError:
         return
     except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is its failure, told as text
@@ -170,5 +180,6 @@ def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
         tail = "".join(lines).replace(code + os.sep, "").splitlines()[-TRACEBACK_LINES:]
         name = "" if isinstance(error, ContractError) else f"{type(error).__name__}: "
         meta = {"reason": f"{name}{error}"[:2000], "traceback": "\n".join(tail)[:8000]}
+        _tell(write_fd, watch)
         wire.write_all(write_fd, wire.frame(wire.ERROR, meta))
         sys.exit(1)

@@ -4,5 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+NEEDS = {"networks": "torch", "gbt": "lightgbm"}
+"""What a family imports that may not be installed here."""
+
 sys.path.append(str(Path(__file__).parent / "networks"))
-collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["networks/*.py"]
+collect_ignore_glob = [f"{family}/*.py" for family, package in NEEDS.items() if not importlib.util.find_spec(package)]

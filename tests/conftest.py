@@ -192,3 +192,11 @@ def sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     box.add_entry("flat", FLAT, tasks="path")
     box.add_entry("mean", MEAN, tasks="path")
     return box
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards with empty figures: for tests of what a board says, since drawing takes most of the time of a run."""
+    import bench.board.writing as writing
+
+    monkeypatch.setattr(writing, "draw", lambda board, gathered: dict.fromkeys(board.figures, b"<svg/>\n"))

@@ -13,7 +13,7 @@ from bench.config import Dataset, Settings
 from bench.errors import BenchError
 from bench.realized import Realized, read_realized
 from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
-from bench.store import Place, Run, Stored
+from bench.store import Place, Reproduction, Run, Stored
 
 BESIDE = {"official": "development"}
 """The split whose places stand beside a split's, on the board of the latter."""
@@ -31,7 +31,7 @@ class TaskScores:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that is stored of a dataset and split: `runs` by entry and task, scores by task."""
+    """Everything that is stored of a dataset and split: runs and their reproductions by place, scores by task."""
 
     settings: Settings
     dataset: Dataset
@@ -41,6 +41,7 @@ class Gathered:
     inputs: str
     realized: Realized
     runs: dict[Place, Run]
+    reproductions: dict[Place, Reproduction] = field(default_factory=dict)
     seeds: dict[str, list[Scored]] = field(default_factory=dict)
     tasks: dict[str, TaskScores] = field(default_factory=dict)
 
@@ -83,6 +84,10 @@ def gather(
         realized,
         {place: item.run for place, item in stored.items() if item.run is not None and item.state == store.DONE},
     )
+    for place, run in gathered.runs.items():
+        reproduction = store.read_reproduction(place, run)
+        if reproduction is not None:
+            gathered.reproductions[place] = reproduction
     for name, task in settings.task_objects.items():
         derived_from = settings.tasks[name].derived_from
         direct = {place.entry: item for place, item in stored.items() if place.task == name}
@@ -100,17 +105,18 @@ def gather(
 def inputs_digest(
     settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
 ) -> str:
-    """sha256 of what a board is made from: run records, measure, registry; the same digest, the same board."""
+    """sha256 of what a board is made from: records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
     splits = [split_name, *([BESIDE[split_name]] if BESIDE.get(split_name) in dataset.splits else [])]
     found = [place for name in splits for place in store.places(results, dataset.id, name)]
     found += store.places(results, dataset.id, split_name, study) if study else []
-    paths = [place.folder / "run.json" for place in found]
+    paths = [place.folder / name for place in found for name in ("run.json", store.REPRODUCED)]
     for path in filter(Path.is_file, paths):
         digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     measure = read_realized(results, dataset.id).until(dataset.split(split_name).score.last)
     digest.update(measure.digest().encode())
-    digest.update(settings.model_dump_json().encode() + dataset.model_dump_json().encode())
+    # limits are of running entries: no board follows from them
+    digest.update(settings.model_dump_json(exclude={"limits"}).encode() + dataset.model_dump_json().encode())
     return digest.hexdigest()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from bench.board.model import Absent, Board, Row, TaskTable
+from bench.board.model import Absent, Board, Card, Row, TaskTable
 from bench.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
@@ -288,21 +288,46 @@ def _luck(board: Board) -> str:
 def _costs(board: Board) -> str:
     several = any(card.seeds > 1 for card in board.cards)
     headers = ["entry", "version", "runs", "reads", "refit every", "seeds", *(["± seeds"] if several else [])]
-    headers += ["parameters", "fit s", "ms per origin", "peak MB"]
+    headers += ["parameters", "fit s", "ms per origin", "peak MB", "forecasts"]
     rows = [
         [
             f"`{card.entry}`" + (" †" if card.warnings else ""), card.version, str(card.runs),
             " + ".join(READS[name] for name in card.reads), NONE if card.refit is None else str(card.refit),
             str(card.seeds), *([NONE if card.seed_spread is None else f"{card.seed_spread:.4f}"] if several else []),
             NONE if card.parameters is None else str(card.parameters), f"{card.fit_seconds:.1f}",
-            f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}",
+            f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}", _reproduced(card),
         ]
         for card in board.cards
     ]  # fmt: skip
     machines = sorted({card.hardware for card in board.cards if card.hardware})
     notes = [f"† {card.entry}: {card.warnings} warnings in its run record." for card in board.cards if card.warnings]
     made_on = [f"Made on {'; '.join(machines)}."] if machines else []
-    return "\n\n".join([grid(headers, rows), *notes, *made_on])
+    made_again: dict[str, list[str]] = {}
+    for card in board.cards:
+        if any(card.reproduced.values()):
+            made_again.setdefault(card.reproduced_on, []).append(f"`{card.entry}`")
+    made_on += [f"Reproduced on {plain_text(on)}: {', '.join(names)}." for on, names in sorted(made_again.items())]
+    return "\n\n".join([grid(headers, rows), *notes, *made_on, *_isolation(board)])
+
+
+def _isolation(board: Board) -> list[str]:
+    """At which level the entries ran, as far as that was recorded."""
+    entries: dict[str, list[str]] = {}
+    for card in board.cards:
+        if card.isolation:
+            entries.setdefault(" and ".join(card.isolation), []).append(f"`{card.entry}`")
+    everybody = len(entries) == 1 and len(*entries.values()) == len(board.cards)
+    levels = [level if everybody else f"{level} for {', '.join(names)}" for level, names in sorted(entries.items())]
+    return [f"Isolation: {'; '.join(levels)}."] if levels else []
+
+
+def _reproduced(card: Card) -> str:
+    """Whether all, some or none of an entry's forecasts were made again, and the day (the first of several)."""
+    days = {task: day for task, day in card.reproduced.items() if day is not None}
+    if not days:
+        return "self-reported"
+    some = f" ({', '.join(days)})" if len(days) < len(card.reproduced) else ""
+    return f"reproduced {min(days.values())}{some}"
 
 
 CONVENTIONS = """
@@ -353,7 +378,9 @@ what one test at 5 % would find 80 % of the time for a typical pair.
 Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the QLIKE
 of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over seeds and
 over tasks that are run one by one; peak MB is of one worker; parameters are per symbol or, for pooled models,
-per network. Tuned on: the split on which the entry's settings were chosen, where it says so.
+per network. Tuned on: the split on which the entry's settings were chosen, where it says so. Forecasts:
+reproduced, with the day, where a second run gave the same within the entry's tolerance (docs/reproduce.md), else
+self-reported.
 """
 
 

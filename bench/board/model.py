@@ -123,7 +123,9 @@ class Card:
     """What an entry reads, how it is run, and what it took.
 
     `seed_spread`: standard deviation over seeds of the QLIKE of single seeds on the headline task, None for one.
-    `runs`: how many versions of its code were run on this split so far.
+    `runs`: how many versions of its code were run on this split so far. `reproduced`: by task, the day on which its
+    present forecasts were made again within the tolerance, None where they were not; `reproduced_on`: on what.
+    `isolation`: the levels that shut it in, empty where unknown.
     """
 
     entry: str
@@ -141,6 +143,9 @@ class Card:
     peak_memory_mb: float
     warnings: int
     hardware: str
+    reproduced: dict[str, str | None] = field(default_factory=dict)
+    reproduced_on: str = ""
+    isolation: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from bench.errors import BenchError
 from bench.history import READS
 from bench.measures import NOISE_FLOOR
 from bench.scores import Scored
-from bench.store import Run
+from bench.store import Run, machine_of
 from bench.tasks import target
 
 
@@ -205,8 +206,19 @@ def _cards(gathered: Gathered) -> list[Card]:
                 "peak_memory_mb": max(before.peak_memory_mb, card.peak_memory_mb),
                 "warnings": before.warnings + card.warnings,
                 "runs": max(before.runs, card.runs),
+                "isolation": sorted({*before.isolation, *card.isolation}),
             })  # fmt: skip
-    return [cards[name] for name in sorted(cards)]
+    return [replace(cards[name], **_reproduced(gathered, name)) for name in sorted(cards)]
+
+
+def _reproduced(gathered: Gathered, entry: str) -> dict[str, Any]:
+    """The fields of a card that say on which days, and on what, an entry's forecasts were made again."""
+    mine = {place: gathered.reproductions.get(place) for place in gathered.runs if place.entry == entry}
+    machines = {machine_of(found.hardware) for found in mine.values() if found is not None}
+    return {
+        "reproduced": {place.task: None if found is None else found.date for place, found in mine.items()},
+        "reproduced_on": "; ".join(sorted(filter(None, machines))),
+    }
 
 
 def _card(run: Run, seeds: list[Scored]) -> Card:
@@ -214,7 +226,6 @@ def _card(run: Run, seeds: list[Scored]) -> Card:
     records = [record for seed in measured for record in seed.records]
     counts = [record["parameters"] for record in records if type(record.get("parameters")) is int]
     origins = sum(seed.origins for seed in measured)
-    hardware = run.measured.hardware
     singles = [float(losses.panel_average(seed.qlike)) for seed in seeds]
     spread = np.std(singles, ddof=1) if len(singles) > 1 else None
     return Card(
@@ -226,8 +237,8 @@ def _card(run: Run, seeds: list[Scored]) -> Card:
         fit_seconds=number(sum(seed.fit_seconds for seed in measured)),
         forecast_ms=number(1000 * sum(seed.forecast_seconds for seed in measured) / max(1, origins)),
         peak_memory_mb=max((seed.peak_memory_mb for seed in measured), default=0.0),
-        warnings=sum("warning" in record for record in records),
-        hardware=f"{hardware.get('processor')}, {hardware.get('cores')} cores" if hardware else "",
+        warnings=sum("warning" in record for record in records), isolation=run.measured.isolation,
+        hardware=machine_of(run.measured.hardware),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from pydantic import TypeAdapter, ValidationError
 from bench.board.figures import draw
 from bench.board.gather import Gathered, gather, inputs_digest
 from bench.board.markdown import render
-from bench.board.model import Board, Row
+from bench.board.model import Board, Card, Row, TaskTable
 from bench.board.table import board_of
 from bench.config import Dataset, Settings
 from bench.files import as_json, write_atomic
 
 MAIN_SPLIT = "official"
+CHECK_TOLERANCE = 1e-9
+"""Relative: how far scores of the same forecasts may differ between processors."""
 NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures")
 """What a board says of the machine that ran it and of another split, and what follows from that."""
 
@@ -86,13 +89,24 @@ def plain(board: Board) -> dict[str, Any]:
 
 def as_csv(board: Board) -> str:
     """One line for each entry and task: every number of the row, nested ones as `tests.har.p_holm`."""
-    lines = [{"task": table.task, **_flat(row, board.symbols)} for table in board.tables for row in table.rows]
+    cards = {card.entry: card for card in board.cards}
+    lines = [
+        {"task": table.task, **_flat(row, board.symbols), "reproduced": _reproduced(table, row, cards.get(row.entry))}
+        for table in board.tables
+        for row in table.rows
+    ]
     columns = list(dict.fromkeys(key for line in lines for key in line))
     sink = io.StringIO()
     writer = csv.DictWriter(sink, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return sink.getvalue()
+
+
+def _reproduced(table: TaskTable, row: Row, card: Card | None) -> str:
+    """On which day the forecasts behind a row were made again, or that they were not."""
+    source = table.derived_from if row.derived and table.derived_from else table.task
+    return (card.reproduced.get(source) if card else None) or "self-reported"
 
 
 def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
@@ -124,16 +138,56 @@ def differences(board: Board, committed: Path, *, tolerance: float, everything: 
     for name in () if everything else NO_SCORES:
         mine.pop(name, None)
         theirs.pop(name, None)
-    return [f"{where}: {a} here, {b} committed" for where, a, b in _unequal(mine, theirs, "", tolerance)]
+    return [f"{where}: {a} here, {b} committed" for where, a, b in unequal(mine, theirs, tolerance)]
 
 
-def _unequal(a: Any, b: Any, where: str, tolerance: float) -> Iterator[tuple[str, Any, Any]]:
-    """The leaves in which two JSON values differ; rows of entries are matched by name."""
-    if isinstance(a, list) and isinstance(b, list):
+def disagreements(board: Board, results: Path) -> list[tuple[Path, str]]:
+    """Returns where the files of a board are not what it says: which file, and what differs.
+
+    The numbers of leaderboard.json agree within the last bits that processors differ in; the other files are
+    renderings of it, to the byte. Of figures, which carry the versions of a library, it is asked that they are there.
+    """
+    folder = board_folder(results, board.dataset, board.split, board.study)
+    path = folder / "leaderboard.json"
+    gaps = [(path, gap) for gap in differences(board, path, tolerance=CHECK_TOLERANCE, everything=True)]
+    if gaps:
+        return gaps
+    committed = TypeAdapter(Board).validate_json(path.read_bytes())
+    for name, text in (("LEADERBOARD.md", render(committed)), ("leaderboard.csv", as_csv(committed))):
+        path = folder / name
+        if not path.is_file():
+            gaps.append((path, "is not there"))
+        elif (there := path.read_bytes().decode(errors="replace")) != text:
+            gaps.append((path, f"is not what the stored forecasts give: {_first_difference(there, text)}"))
+    figures = [folder / "figures" / f"{name}.svg" for name in board.figures]
+    return gaps + [(path, "is not there") for path in figures if not path.is_file()]
+
+
+def _first_difference(there: str, here: str) -> str:
+    """The first line in which two texts differ, with the place and both sides."""
+    pairs = enumerate(zip_longest(there.splitlines(), here.splitlines(), fillvalue=""), start=1)
+    for number, (a, b) in pairs:
+        if a != b:
+            at = next((i for i, (x, y) in enumerate(zip_longest(a, b)) if x != y), 0)
+            start = max(0, at - 20)
+            return f"line {number} says `{a[start : at + 20]}`, they give `{b[start : at + 20]}`"
+    return "the ends of lines differ"
+
+
+def unequal(
+    a: Any, b: Any, tolerance: float, *, new_fields: bool = True, where: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """The leaves in which two JSON values differ; rows of entries are matched by name.
+
+    `new_fields`: whether a field that only `a` has is a difference; a row always is.
+    """
+    rows = isinstance(a, list) and isinstance(b, list)
+    if rows:
         a, b = _by_name(a), _by_name(b)
     if isinstance(a, dict) and isinstance(b, dict):
-        for key in [*a, *(key for key in b if key not in a)]:
-            yield from _unequal(a.get(key), b.get(key), f"{where}.{key}".lstrip("."), tolerance)
+        for key in [*(key for key in a if key in b or rows or new_fields), *(key for key in b if key not in a)]:
+            inside = f"{where}.{key}".lstrip(".")
+            yield from unequal(a.get(key), b.get(key), tolerance, new_fields=new_fields, where=inside)
     elif isinstance(a, float) and isinstance(b, float | int):
         if not math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance * 1e-3):
             yield where, a, b

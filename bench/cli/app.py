@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import data, reading, running
+from bench.cli import checking, citing, data, publishing, reading, running
 from bench.cli.common import Workspace, examples, show
 
 app = typer.Typer(
@@ -40,5 +40,8 @@ def globals_(
 
 
 running.register(app)
+checking.register(app)
 reading.register(app)
+citing.register(app)
+publishing.register(app)
 app.add_typer(data.app, name="data")

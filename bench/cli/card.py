@@ -11,7 +11,7 @@ from bench.entries import Entry
 from bench.errors import BenchError
 from bench.realized import read_realized
 from bench.scores import Scored, cells_of, check_cells
-from bench.store import Place, Stored
+from bench.store import Place, Stored, machine_of
 
 
 def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:
@@ -49,9 +49,18 @@ def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, 
                 outcome = stored.problem or (stored.run.reason if stored.run else None) or ""
                 rows.append(
                     {"dataset": name, "split": split, "task": task, "state": stored.state,
-                     "QLIKE": _qlike(registry, place, stored), "reason": outcome}
+                     "QLIKE": _qlike(registry, place, stored), "forecasts": _reproduced(place, stored),
+                     "isolation": ", ".join(stored.run.measured.isolation) if stored.run else "", "reason": outcome}
                 )  # fmt: skip
     return rows
+
+
+def _reproduced(place: Place, stored: Stored) -> str:
+    """Whether the forecasts were made again, when and on what; empty where there are none."""
+    if stored.run is None or stored.state != store.DONE:
+        return ""
+    found = store.read_reproduction(place, stored.run)
+    return "self-reported" if found is None else f"reproduced {found.date} on {machine_of(found.hardware)}"
 
 
 def _qlike(registry: Registry, place: Place, stored: Stored) -> str:

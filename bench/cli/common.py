@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from bench.config import Dataset, Registry
-from bench.entries import Catalogue, discover
+from bench.entries import Catalogue, Entry, discover, read_family
+from bench.errors import BenchError
 
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Dataset; default: the registry's.", show_default=False)
@@ -21,14 +24,25 @@ SplitOption = Annotated[
     str | None, typer.Option("--split", "-s", help="Split; default: the registry's.", show_default=False)
 ]
 ResultsOption = Annotated[
-    Path | None, typer.Option("--results", help="Results folder; default: results/ of the clone.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--results", help="Results folder; default: results/, or scratch/ for entries from outside.", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+SCRATCH = "scratch"
+"""Where results of entries from outside go, below the root: git ignores it."""
 
 
 def examples(*lines: str) -> str:
     """The end of a help text: its examples, one a line."""
     return "Examples:\n\n" + "\n\n".join(f"  {line}" for line in lines)
+
+
+def is_path(argument: str) -> bool:
+    """Whether an argument means a folder: it has a separator in it, or holds a `submission.yaml`."""
+    return os.sep in argument or "/" in argument or (Path(argument) / "submission.yaml").is_file()
 
 
 def say(text: str) -> None:
@@ -60,8 +74,37 @@ class Workspace:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """All entries."""
-        return discover(self.registry.root / "submissions", self.registry.settings.tasks)
+        """All entries: ours, and those of installed packages."""
+        from bench.installed import with_installed
+
+        return with_installed(discover(self.submissions, self.registry.settings.tasks), self.registry.settings.tasks)
+
+    @property
+    def submissions(self) -> Path:
+        """The folder of the families that belong to this benchmark."""
+        return self.registry.root / "submissions"
+
+    def select(self, arguments: Iterable[str], dataset: str | None = None) -> list[Entry]:
+        """The entries that a user named: by name, or all rows of a folder with a `submission.yaml` by its path.
+
+        Where none is named, all of ours outside studies that are meant for the dataset.
+        """
+        wanted: list[str] = []
+        families: dict[Path, list[Entry]] = {}
+        for argument in arguments:
+            if argument in self.catalogue.entries or not is_path(argument):
+                wanted.append(argument)
+                continue
+            folder = Path(argument).expanduser().resolve()
+            if not (folder / "submission.yaml").is_file():
+                raise BenchError(f"no submission.yaml in {folder}: name an entry, or the folder of a family")
+            families[folder] = read_family(folder, self.registry.settings.tasks)
+            wanted += [entry.name for entry in families[folder]]
+        return self.catalogue.with_families(families).select(wanted, dataset)
+
+    def is_outside(self, entry: Entry) -> bool:
+        """Whether an entry lies outside `submissions/`, so that its results are not this benchmark's."""
+        return not entry.folder.resolve().is_relative_to(self.submissions.resolve())
 
     def dataset(self, name: str | None) -> Dataset:
         """The named dataset, or the registry's default."""
@@ -71,6 +114,9 @@ class Workspace:
         """The named split, or the registry's default."""
         return name or self.registry.settings.split
 
-    def results(self, folder: Path | None) -> Path:
-        """The named results folder, or the registry's."""
-        return folder.resolve() if folder is not None else self.registry.results
+    def results(self, folder: Path | None, entries: Iterable[Entry] = ()) -> Path:
+        """The named results folder; else the registry's, or `scratch/` where an entry lies outside `submissions/`."""
+        if folder is not None:
+            return folder.resolve()
+        outside = any(self.is_outside(entry) for entry in entries)
+        return self.registry.root / SCRATCH if outside else self.registry.results

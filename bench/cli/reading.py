@@ -14,6 +14,7 @@ from bench.cli.common import (
     SplitOption,
     Workspace,
     examples,
+    is_path,
     say,
     show,
     show_json,
@@ -21,8 +22,6 @@ from bench.cli.common import (
 from bench.config import Settings
 from bench.errors import BenchError, did_you_mean
 
-CHECK_TOLERANCE = 1e-9
-"""Relative: how far scores of the same forecasts may differ between processors."""
 AGAINST_TOLERANCE = 1e-6
 """Relative: how far scores of forecasts that were made again elsewhere may differ (optimisers stop where they stop)."""
 KINDS = ("entries", "datasets", "tasks")
@@ -38,7 +37,9 @@ def register(app: typer.Typer) -> None:
         "compare",
         epilog=examples("bench compare log-har har", "bench compare garch egarch --task month-ahead --regime crisis"),
     )(compare_)
-    app.command("show", epilog=examples("bench show garch", "bench show log-har --json"))(show_)
+    app.command("show", epilog=examples("bench show garch", "bench show log-har --json", "bench show ./my_model"))(
+        show_
+    )
 
 
 def board(
@@ -57,7 +58,7 @@ def board(
     """Rebuild the board from stored forecasts alone, and print its headline table."""
     from bench.board import board_folder, build_board, differences, make_board
     from bench.board.markdown import render, render_headline
-    from bench.board.writing import plain
+    from bench.board.writing import disagreements, plain
     from bench.files import locked
 
     work: Workspace = context.obj
@@ -65,12 +66,9 @@ def board(
     inputs = work.registry.settings, chosen, split_name, folder, study
     place = board_folder(folder, chosen.id, split_name, study)
     if check:
-        made = build_board(*inputs)
-        path = place / "LEADERBOARD.md"
-        gaps = differences(made, place / "leaderboard.json", tolerance=CHECK_TOLERANCE, everything=True)
-        if not gaps and (not path.is_file() or path.read_bytes() != render(made).encode()):
-            gaps = [f"{path} is not what the stored forecasts give"]
-        _agreement(gaps, f"{place / 'leaderboard.json'}", as_json)
+        found = disagreements(build_board(*inputs), folder)
+        stored = place / "leaderboard.json"
+        _agreement([what if path == stored else f"{path} {what}" for path, what in found], str(stored), as_json)
         return
     with locked(folder, chosen.id, lambda: say("waiting: a run holds these results")):
         made, path = make_board(*inputs)
@@ -155,7 +153,7 @@ def list_(
     else:
         show(_columns(rows))
     if kind == "entries":
-        for problem in work.catalogue.problems:
+        for problem in (*work.catalogue.problems, *work.catalogue.notes):
             say(f"left out: {problem}")
 
 
@@ -163,7 +161,7 @@ def _entries(work: Workspace) -> list[dict[str, Any]]:
     return [
         {
             "entry": entry.name,
-            "family": entry.family,
+            "family": entry.family if entry.package is None else f"{entry.family} (package {entry.package})",
             "version": entry.row.version,
             "tasks": "all horizons" if entry.is_path else ", ".join(entry.row.tasks),
             "reads": ", ".join(entry.row.reads),
@@ -213,7 +211,7 @@ def _columns(rows: list[dict[str, Any]]) -> str:
 
 def show_(
     context: typer.Context,
-    entry: Annotated[str, typer.Argument(help="Name of an entry.")],
+    entry: Annotated[str, typer.Argument(help="Name of an entry, or the folder of a family.")],
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -221,12 +219,13 @@ def show_(
     from bench.cli.card import card_of
 
     work: Workspace = context.obj
-    chosen = work.catalogue.select([entry])[0]
-    card = card_of(work.registry, chosen, work.results(results))
+    chosen = work.select([entry])
+    cards = [card_of(work.registry, each, work.results(results, [each])) for each in chosen]
     if as_json:
-        show_json(card)
+        show_json(cards if is_path(entry) and len(cards) > 1 else cards[0])
         return
-    outcomes = card.pop("results")
-    show("\n".join(f"{key:14}{value}" for key, value in card.items() if value))
-    if outcomes:
-        show("\n" + _columns(outcomes))
+    for i, card in enumerate(cards):
+        outcomes = card.pop("results")
+        show(("\n" if i else "") + "\n".join(f"{key:14}{value}" for key, value in card.items() if value))
+        if outcomes:
+            show("\n" + _columns(outcomes))

@@ -23,6 +23,7 @@ from bench.cli.common import (
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign
+    from bench.entries import Entry
     from bench.executor import Plan
 
 
@@ -35,14 +36,19 @@ def register(app: typer.Typer) -> None:
     app.command(
         "run",
         epilog=examples(
-            "bench run", "bench run garch har --dataset indices --jobs 2", "bench run --split development --plan"
+            "bench run",
+            "bench run garch har --dataset indices --jobs 2",
+            "bench run ./path/to/my_model --dataset indices",
+            "bench run --split development --plan",
         ),
     )(run)
 
 
 def run(
     context: typer.Context,
-    entries: Annotated[list[str] | None, typer.Argument(help="Entries; default: all, without studies.")] = None,
+    entries: Annotated[
+        list[str] | None, typer.Argument(help="Entries, or folders of families; default: all, without studies.")
+    ] = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")] = None,
@@ -58,15 +64,17 @@ def run(
     from bench.files import locked
 
     work: Workspace = context.obj
-    chosen = work.catalogue.select(entries or [], work.dataset(dataset).id)
-    for problem in work.catalogue.problems:
+    chosen = work.select(entries or [], work.dataset(dataset).id)
+    for problem in (*work.catalogue.problems, *work.catalogue.notes):
         say(f"left out: {problem}")
-    folder = work.results(results)
+    folder = work.results(results, chosen)
     campaign = open_campaign(work.registry, work.dataset(dataset).id, work.split(split), folder)
     if plan_only:
         _tell_plan(executor.plan(campaign, chosen, task or []), as_json)
         return
     try:
+        if results is None and folder != work.registry.results:
+            _start_from(work.registry.results / campaign.dataset.id, folder / campaign.dataset.id)
         with locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
             refuse_other_bars(campaign)
             todo = executor.plan(campaign, chosen, task or [])
@@ -74,7 +82,7 @@ def run(
                 say(f"damaged, is run again: {problem}")
             publish_measure(campaign)
             failures = _execute(campaign, todo, jobs, work.registry.root / "weights" if save_weights else None)
-            path, headline = _boards(work, campaign, {entry.row.study for entry in chosen} - {None})
+            path, headline = _boards(work, campaign, chosen)
     except KeyboardInterrupt:
         say("stopped: what was finished is stored; run the same command again to go on")
         raise typer.Exit(INTERRUPTED) from None
@@ -95,7 +103,21 @@ def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) ->
         return execute(campaign, todo, jobs, listener, weights)
 
 
-def _boards(work: Workspace, campaign: Campaign, studies: set[str | None]) -> tuple[Path | None, str]:
+def _start_from(committed: Path, folder: Path) -> None:
+    """Let the scratch results of a dataset begin as a copy of the committed ones, so that a newcomer has company."""
+    import shutil
+    import tempfile
+
+    if folder.exists() or not committed.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".copy-") as temporary:
+        copy = shutil.copytree(committed, Path(temporary) / folder.name, ignore=shutil.ignore_patterns(".lock"))
+        copy.rename(folder)
+    say(f"{folder} starts as a copy of {committed}; remove it to start anew")
+
+
+def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[Path | None, str]:
     """Write the board, and those of the studies that were run, unless they are those of what is stored."""
     from bench import store
     from bench.board import ensure_board
@@ -103,7 +125,7 @@ def _boards(work: Workspace, campaign: Campaign, studies: set[str | None]) -> tu
     from bench.board.markdown import render_headline
 
     settings, dataset, split, results = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
-    for study in sorted(filter(None, studies)):
+    for study in sorted({entry.row.study for entry in chosen if entry.row.study}):
         if store.places(results, dataset.id, split, study):
             _, path = ensure_board(settings, dataset, split, results, study)
             say(f"study {study}: {path}")
@@ -113,7 +135,8 @@ def _boards(work: Workspace, campaign: Campaign, studies: set[str | None]) -> tu
     for other, beside in BESIDE.items():  # a board that shows this split's places beside its own
         if beside == split and store.places(results, dataset.id, other):
             ensure_board(settings, dataset, other, results)
-    unknown = sorted({card.entry for card in board.cards} - set(work.catalogue.entries))
+    known = {*work.catalogue.entries, *(entry.name for entry in chosen)}
+    unknown = sorted({card.entry for card in board.cards} - known)
     if unknown:
         say(f"on the board but not under submissions/: {', '.join(unknown)} (remove their results if they are gone)")
     return path, render_headline(board)

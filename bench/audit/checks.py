@@ -1,0 +1,339 @@
+"""The checks of one entry on one short panel: each a line that holds, or says what to change.
+
+An entry is walked as it is, a second time, with another seed, with other bars after a random origin, and with other
+bars before the first one. All walks have a file of the bars, future and all, planted within reach: what is handed out
+day by day cannot tell of the future, a file can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import watch
+from bench.audit.panels import Ground, plant, replaced
+from bench.config import Settings
+from bench.entries import Entry
+from bench.losses import panel_average, qlike
+from bench.panel import Panel
+from bench.process import EntryFailure
+from bench.splits import origins_of
+from bench.tasks import ONE_STEP, Task, from_path, target
+from bench.walk import Audit, Measured, Walk, lacking, walk
+
+Array = NDArray[np.float64]
+
+METADATA, RUNS, SHAPES, POSITIVE = "metadata complete", "imports and runs", "shapes", "finite and positive"
+SAME, SEEDS = "deterministic for a seed", "another seed differs"
+FUTURE, PAST, LIMITS = "the future does not matter", "the past does", "within limits of time and memory"
+NETWORK, WRITES, DATA = "opens no network", "writes nothing outside its working directory", "reads no dataset file"
+
+FAILURES = (
+    (r"^forecast .*has (shape|\d+ bytes)", SHAPES, "return (n_symbols,), or with `tasks: path` (steps, n_symbols)"),
+    (r"^forecast for .* is ", POSITIVE, "a variance is finite and > 0: put a floor under it, leave out NaN features"),
+    (r"took longer than|more than \S+ (MB|processes)|exceed", LIMITS, "do slow work in `fit`; use less"),
+    (r"No module named", RUNS, "install it, or name it in a requirements.txt beside model.py"),
+    (r"", RUNS, "docs/write-an-entry.md lists the messages"),
+)
+"""How the reason of a failed walk begins, the check that it answers, and what to change."""
+OUTSIDE = {
+    NETWORK: ({watch.NETWORK}, "an entry uses what it is handed, and nothing that it fetches"),
+    WRITES: ({watch.WRITES, watch.PROGRAM}, "write in the working directory, or use `self.artifact`; start no program"),
+    DATA: ({watch.DATA, watch.READS}, "read `history`, and files of the entry's folder beside `__file__`"),
+}
+
+
+MOST_TOLD = 5
+"""Things that a line names of what was seen outside."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check; `passed` is None where it could not be told. `detail`: by what, or what to change."""
+
+    check: str
+    passed: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """QLIKE of one row on the short panel, against the measure and against the true variance."""
+
+    entry: str
+    task: str
+    against_measure: float
+    against_truth: float
+
+
+@dataclass
+class Report:
+    """What was found of an entry on a dataset (None: before any data)."""
+
+    entry: str
+    dataset: str | None
+    findings: list[Finding] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    skipped: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no finding speaks against it."""
+        return all(finding.passed for finding in self.findings)
+
+
+def metadata(entry: Entry) -> Report:
+    """Returns whether the fields that people read are filled in; that keys and types are right, reading has shown."""
+    submission, row = entry.submission, entry.row
+    texts = {
+        "authors: name": min(author.name.strip() for author in submission.authors),
+        "licence": submission.licence,
+        "description": submission.description,
+        "training_data": submission.training_data,
+        f"entries: {row.name}: description": row.description,
+    }
+    empty = [key for key, text in texts.items() if not text.strip()]
+    advice = f"submission.yaml: {', '.join(empty)} is empty: write a sentence" if empty else ""
+    return Report(entry.name, None, [Finding(METADATA, not empty, advice)])
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of one walk."""
+
+    result: Walk | None
+    failure: str | None
+    seen: list[dict[str, Any]]
+
+    @property
+    def forecast_var(self) -> Array:
+        return self.result.forecast_var if self.result is not None else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A panel and the folder in which it is planted."""
+
+    panel: Panel
+    data: Path
+
+
+class _Checker:
+    """The walks of one entry on one ground, within a budget of seconds."""
+
+    def __init__(self, entry: Entry, ground: Ground, settings: Settings, seconds: float) -> None:
+        self.entry, self.ground, self.settings = entry, ground, settings
+        if entry.is_path:
+            self.tasks = [max(settings.path_tasks.values(), key=lambda task: task.ahead)]
+        else:
+            self.tasks = [settings.task(name) for name in entry.row.tasks]
+        self.origins = {task: origins_of(ground.panel.dates, ground.split, self._row(task)) for task in self.tasks}
+        shortest = min(self.origins.values(), key=len)
+        digest = hashlib.sha256(f"{entry.code_digest()}{ground.dataset.id}".encode()).digest()
+        self.rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+        self.cut = shortest.first + int(self.rng.integers(len(shortest) // 3, max(1, 2 * len(shortest) // 3)))
+        self.seconds, self._ends = seconds, time.monotonic() + seconds
+
+    def _row(self, task: Task) -> Task:
+        return ONE_STEP if self.entry.is_path else task
+
+    @contextmanager
+    def variants(self) -> Iterator[dict[str, _Variant]]:
+        """The panel as it is, with another future after the cut, and with another past up to the first origin."""
+        panel = self.ground.panel
+        first = min(rows.first for rows in self.origins.values())
+        panels = {
+            "as is": panel,
+            "future": replaced(panel, self.cut + 1, len(panel.dates) - 1, self.rng),
+            "past": replaced(panel, 0, first, self.rng),
+        }
+        with TemporaryDirectory(prefix="volmark-check-") as folder:
+            for name, changed in panels.items():
+                plant(changed, Path(folder) / name)
+            yield {name: _Variant(changed, Path(folder) / name) for name, changed in panels.items()}
+
+    def walk(self, variant: _Variant, task: Task, seed: int = 0) -> _Outcome:
+        """One walk, failed or not."""
+        audit = Audit(variant.data)
+        left = max(0.1, min(self._ends - time.monotonic(), self.settings.limits.run_seconds))
+        limits = self.settings.limits.model_copy(update={"run_seconds": left})
+        try:
+            result = walk(variant.panel, self.ground.split, self.entry, task, seed, limits, audit=audit)
+        except EntryFailure as failure:
+            return _Outcome(None, failure.reason, audit.seen)
+        return _Outcome(result, None, audit.seen)
+
+    def why(self, reason: str, during: str = "") -> list[Finding]:
+        """The findings of a failed walk: the check that it answers, and those before it, which it got past."""
+        if reason.startswith("the run took longer than") and self.seconds < self.settings.limits.run_seconds:
+            done = f"not done in {self.seconds:g} s on a short panel: --timeout SECONDS gives it more"
+            return [Finding(LIMITS, False, done)]
+        _, check, advice = next(rule for rule in FAILURES if re.search(rule[0], reason))
+        order = [RUNS, SHAPES, POSITIVE]
+        before = order[: order.index(check)] if check in order else []
+        return [*(Finding(name, True) for name in before), Finding(check, False, f"{reason}{during}; {advice}")]
+
+
+def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1, seconds: float = 120.0) -> Report:
+    """Returns the findings of an entry on a short panel.
+
+    Every task is walked as it is and with another future; the first one also a second time, with another seed, and
+    with another past.
+
+    Parameters
+    ----------
+    jobs : int
+        Walks side by side.
+    seconds : float
+        After which what is not done yet counts as not passed.
+    """
+    report = Report(entry.name, ground.dataset.id, skipped=lacking(ground.dataset, entry))
+    if report.skipped:
+        return report
+    checker = _Checker(entry, ground, settings, seconds)
+    head = checker.tasks[0]
+    with checker.variants() as variants, ThreadPoolExecutor(max(1, jobs)) as pool:
+        base = checker.walk(variants["as is"], head)
+        if base.failure is not None:
+            mend = Finding("the other checks", None, "wait until that is mended")
+            report.findings = [*checker.why(base.failure), *_outside([base], failed_only=True), mend]
+            return report
+        plan = {("future", task, 0): variants["future"] for task in checker.tasks}
+        plan |= {("as is", task, 0): variants["as is"] for task in checker.tasks[1:]}
+        plan |= {("again", head, 0): variants["as is"], ("past", head, 0): variants["past"]}
+        if entry.row.seeds > 1:
+            plan["seed", head, 1] = variants["as is"]
+        walks = {key: pool.submit(checker.walk, variant, key[1], key[2]) for key, variant in plan.items()}
+        outcomes = {key: each.result() for key, each in walks.items()}
+    outcomes["as is", head, 0] = base
+    for (name, task, _), outcome in outcomes.items():
+        if outcome.failure is not None:
+            report.findings = [
+                *checker.why(outcome.failure, f" ({task.name}, {name})"), *_outside(list(outcomes.values()), True)
+            ]  # fmt: skip
+            return report
+    same = _deterministic(base, outcomes["again", head, 0])
+    report.findings = [
+        *(Finding(name, True) for name in (RUNS, SHAPES, POSITIVE)),
+        same,
+        *([_seeds(base, outcomes["seed", head, 1])] if entry.row.seeds > 1 else []),
+        _future(checker, outcomes) if same.passed else Finding(FUTURE, None, "make it deterministic first"),
+        _past(entry, base, outcomes["past", head, 0], ground.panel.symbols),
+        _limits([each.result.measured for each in outcomes.values() if each.result is not None], settings),
+        *_outside(list(outcomes.values())),
+    ]
+    if base.result is not None:
+        shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
+        report.scores = score_of(entry, ground, base.result, shown)
+    return report
+
+
+def _deterministic(base: _Outcome, again: _Outcome) -> Finding:
+    if np.array_equal(base.forecast_var, again.forecast_var):
+        return Finding(SAME, True, "two runs are bit-identical")
+    share = np.mean(base.forecast_var != again.forecast_var)
+    advice = "draw with `self.generator(...)`, read no clock, iterate over no set"
+    return Finding(SAME, False, f"two runs with one seed differ in {share:.0%} of the forecasts: {advice}")
+
+
+def _seeds(base: _Outcome, other: _Outcome) -> Finding:
+    if not np.array_equal(base.forecast_var, other.forecast_var):
+        return Finding(SEEDS, True)
+    advice = "draw with `self.generator(...)`, or say `seeds: 1`"
+    return Finding(SEEDS, False, f"seed 1 forecasts what seed 0 does: {advice}")
+
+
+def _future(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Outcome]) -> Finding:
+    """Whether no forecast up to the cut depends on the bars after it, of every task."""
+    day = checker.ground.panel.dates[checker.cut]
+    for task, rows in checker.origins.items():
+        n = checker.cut + 1 - rows.first
+        base, other = (outcomes[name, task, 0].forecast_var[:n] for name in ("as is", "future"))
+        if not np.array_equal(base, other):
+            at = np.argwhere(base != other)[0]
+            where = f"{checker.ground.panel.symbols[at[-1]]} on {checker.ground.panel.dates[rows.first + at[0]]}"
+            return Finding(
+                FUTURE, False,
+                f"bars after {day} were replaced, and the {task.name} forecast for {where} changed: it knows bars that "
+                "it was not handed; use `history` alone",
+            )  # fmt: skip
+    return Finding(FUTURE, True, f"other bars after {day} change no forecast up to it")
+
+
+def _past(entry: Entry, base: _Outcome, other: _Outcome, symbols: Sequence[str]) -> Finding:
+    """Whether the forecasts of every symbol depend on the bars up to the first origin, unless declared constant."""
+    changed = (base.forecast_var != other.forecast_var).any(axis=tuple(range(base.forecast_var.ndim - 1)))
+    if entry.row.constant:
+        wrong = "the row says `constant: true`, and other bars change its forecasts: take that out"
+        return Finding(PAST, not changed.any(), wrong if changed.any() else "declared constant, and it is")
+    if changed.all():
+        return Finding(PAST, True, "other bars before the first origin change the forecasts of every symbol")
+    still = ", ".join(name for name, moved in zip(symbols, changed, strict=True) if not moved)
+    advice = "use what is handed out, or declare it in submission.yaml: `constant: true`"
+    return Finding(PAST, False, f"other bars before the first origin leave {still} as they were: {advice}")
+
+
+def _limits(measured: Sequence[Measured], settings: Settings) -> Finding:
+    slowest = max(measured, key=lambda each: each.fit_seconds + each.forecast_seconds)
+    memory = max(each.peak_memory_mb for each in measured)
+    took = (
+        f"start {slowest.start_seconds:.1f} s, {slowest.fits} fit {slowest.fit_seconds:.1f} s, {slowest.n_origins} "
+        f"forecasts {slowest.forecast_seconds:.1f} s, {memory:.0f} of {settings.limits.memory_mb:g} MB"
+    )
+    return Finding(LIMITS, True, took)
+
+
+def _outside(outcomes: Sequence[_Outcome], failed_only: bool = False) -> list[Finding]:
+    """What the watch saw; where an entry failed early, that it saw nothing says little."""
+    seen = [(facts.get("kind"), str(facts.get("what"))) for outcome in outcomes for facts in outcome.seen]
+    findings = []
+    for check, (kinds, advice) in OUTSIDE.items():
+        what = list(dict.fromkeys(text for kind, text in seen if kind in kinds))
+        if what:
+            more = f" and {len(what) - MOST_TOLD} more" if len(what) > MOST_TOLD else ""
+            findings.append(Finding(check, False, f"{', '.join(what[:MOST_TOLD])}{more}; {advice}"))
+        elif not failed_only:
+            findings.append(Finding(check, True))
+    return findings
+
+
+def score_of(entry: Entry, ground: Ground, result: Walk, task: Task) -> list[Score]:
+    """QLIKE of a walk for a task against the measure and the true variance; none where that is unknown."""
+    panel = ground.panel
+    if panel.true_var is None:
+        return []
+    rows = origins_of(panel.dates, ground.split, task)
+    forecast_var = result.forecast_var[: len(rows)]
+    if entry.is_path:
+        forecast_var = from_path(forecast_var, task)
+    losses = [
+        float(panel_average(qlike(target(var, task)[rows.first : rows.last + 1], forecast_var)))
+        for var in (panel.variance, panel.true_var)
+    ]
+    return [Score(entry.name, task.name, *losses)]
+
+
+def reference_scores(references: Sequence[Entry], ground: Ground, settings: Settings, task: Task) -> list[Score]:
+    """The same of entries that answer the task, for the eye to compare with; one that fails is left out."""
+    scores = []
+    for entry in references:
+        if task.behind if entry.is_path else task.name not in entry.row.tasks:
+            continue
+        longest = max(settings.path_tasks.values(), key=lambda each: each.ahead)
+        try:
+            result = walk(ground.panel, ground.split, entry, longest if entry.is_path else task, 0, settings.limits)
+        except EntryFailure:
+            continue
+        scores += score_of(entry, ground, result, task)
+    return scores
