@@ -511,6 +511,7 @@ def test_unsound_bars_are_refused(fetching):
         (tar_of(SNAPSHOT)[:60], "cannot be unpacked"),
         (zip_of({"us21/notes": b"x"}), "holds no us21/bars.parquet"),
     ],
+    ids=["a page", "another dataset", "outside", "cut off", "no bars"],  # an archive's bytes hold the time
 )
 def test_an_archive_that_holds_no_sound_snapshot_is_refused(fetching, served, says):
     fetching.served = served

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import losses
 from bench.board.gather import Gathered, TaskScores
@@ -22,6 +23,8 @@ from bench.regimes import CRISIS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008): told apart under all common kinds of colour blindness."""
@@ -123,7 +126,7 @@ def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
             if i != j:
                 shade = "white" if abs(strength[i, j]) == 3 else "black"
                 text = "·" if p[i, j] >= 0.05 else probability(p[i, j])
-                axes.text(j, i, text, ha="center", va="center", fontsize=6, color=shade)
+                _cell(axes, j, i, text, shade)
     axes.set_xticks(range(k), names, rotation=90)
     axes.set_yticks(range(k), names)
     axes.set_title(
@@ -135,6 +138,11 @@ def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure  # type: ignore[no-any-return]
+
+
+def _cell(axes: Axes, j: int, i: int, text: str, colour: str) -> None:
+    """Text in a cell of a picture; the layout need not measure it, which would take most of the drawing's time."""
+    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour).set_in_layout(False)
 
 
 def _cumulated(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
@@ -191,26 +199,56 @@ def _volatility(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
 def _scatter(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     """Realised against forecast volatility of the market, one panel an entry, logarithmic."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     column, realized_vol = _market_vol(board, scores)
-    positive = realized_vol > 0
     shown = [name for name in _leaders(board, table) if name in scores.scored]
     figure = Figure(figsize=(2.9 * len(shown) + 0.4, 3.3))
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
-    low, high = 0.8 * float(realized_vol[positive].min()), 1.2 * float(realized_vol.max())
     for i, (axes, entry) in enumerate(zip(panels, shown, strict=True)):
         forecast_vol = losses.annualised_vol(scores.scored[entry].forecast_var[:, column])
-        x, y = forecast_vol[positive], realized_vol[positive]
-        axes.scatter(x, y, s=8, alpha=0.5, color=COLOURS[i % 7], lw=0, rasterized=True)
-        axes.plot([low, high], [low, high], color=GREY, lw=0.8)
-        axes.set(xscale="log", yscale="log", title=entry, xlabel="forecast, % a year")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(ScalarFormatter())
-            axis.set_minor_formatter(NullFormatter())
-            axis.set_ticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high])
+        _one_on_the_other(axes, forecast_vol, realized_vol, COLOURS[i % 7])
+        axes.set_title(entry)
     panels[0].set_ylabel(f"{board.market} realised, % a year")
     return figure
+
+
+def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
+    """Returns the SVG of one entry on one symbol: realised and forecast volatility over time, and one on the other."""
+
+    def make() -> Figure:
+        from matplotlib.figure import Figure
+
+        column = scores.cells.symbols.index(symbol)
+        realized_vol = losses.annualised_vol(scores.cells.target_var[:, column])
+        forecast_vol = losses.annualised_vol(scores.scored[entry].forecast_var[:, column])
+        dates = scores.cells.dates.astype("datetime64[D]")
+        figure = Figure(figsize=(9.6, 3.4))
+        over_time, against = figure.subplots(1, 2, width_ratios=(2, 1))
+        over_time.plot(dates, realized_vol, color="#BBBBBB", lw=0.8, label="realised")
+        over_time.plot(dates, forecast_vol, color=COLOURS[0], lw=1.2, label=entry)
+        over_time.set_ylabel("annualised volatility, %")
+        over_time.set_title(f"{symbol}, {scores.cells.task.name}")
+        over_time.legend(loc="upper right", ncols=2)
+        _one_on_the_other(against, forecast_vol, realized_vol, COLOURS[0])
+        against.set_ylabel("realised, % a year")
+        return figure
+
+    return render_figure(make)
+
+
+def _one_on_the_other(axes: Axes, forecast_vol: Array, realized_vol: Array, colour: str) -> None:
+    """Realised against forecast volatility on logarithmic axes, with the line of equality."""
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    positive = realized_vol > 0
+    low, high = 0.8 * float(realized_vol[positive].min()), 1.2 * float(realized_vol.max())
+    axes.scatter(forecast_vol[positive], realized_vol[positive], s=8, alpha=0.5, color=colour, lw=0, rasterized=True)
+    axes.plot([low, high], [low, high], color=GREY, lw=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="forecast, % a year")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_ticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high])
 
 
 def _cost(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
@@ -265,17 +303,20 @@ def _symbols(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     anchor = next(row for row in table.rows if row.entry == board.anchor)
     base = np.array(anchor.symbol_qlike, dtype=float)  # None, a symbol without cells, becomes NaN
     ratio = np.array([row.symbol_qlike for row in table.rows], dtype=float) / np.where(base > 0, base, np.nan) - 1
-    figure, axes = _figure(2.0 + 0.34 * ratio.shape[1], 1.3 + 0.3 * len(names))
+    figure, axes = _figure(max(6.4, 2.0 + 0.34 * ratio.shape[1]), 1.3 + 0.3 * len(names))
     axes.imshow(ratio, cmap="PuOr_r", vmin=-HEAT_LIMIT, vmax=HEAT_LIMIT, aspect="auto")
     for i, line in enumerate(ratio):
         for j, value in enumerate(line):
             if np.isfinite(value) and names[i] != board.anchor:
                 shade = "white" if abs(value) > 0.7 * HEAT_LIMIT else "black"
-                axes.text(j, i, f"{100 * value:+.0f}", ha="center", va="center", fontsize=6.5, color=shade)
+                _cell(axes, j, i, f"{100 * value:+.0f}", shade)
     labels = [f"{s} (market)" if s == board.market else s for s in scores.cells.symbols]
     axes.set_xticks(range(len(labels)), labels, rotation=90)
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(f"{table.task}: QLIKE by symbol relative to {board.anchor}, % (violet: smaller; colours end at ±25)")
+    axes.set_title(
+        f"{table.task}: QLIKE by symbol relative to {board.anchor}, %\n(violet: smaller; colours end at ±25)",
+        fontsize=9,
+    )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure  # type: ignore[no-any-return]

@@ -108,6 +108,7 @@ def draw_attention(attention: dict[str, Array]) -> Figure:
         axes.fill_between(lags, low, high, color=BLUE, alpha=0.2, lw=0)
         axes.plot(lags, weights.mean(axis=0), "o-", color=BLUE, ms=3, lw=1.2, label=f"{entry}, {len(weights)} networks")
         axes.axhline(1 / len(lags), color=GREY, lw=0.8, ls=":", label="equal weights")
+    axes.set_xticks(range(0, max(weights.shape[1] for weights in attention.values()), 2))
     axes.set_xlabel("lag in sessions; 0 is the origin")
     axes.set_ylabel("mean attention")
     axes.set_ylim(bottom=0)

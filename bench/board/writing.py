@@ -152,15 +152,24 @@ def disagreements(board: Board, results: Path) -> list[tuple[Path, str]]:
     gaps = [(path, gap) for gap in differences(board, path, tolerance=CHECK_TOLERANCE, everything=True)]
     if gaps:
         return gaps
-    committed = TypeAdapter(Board).validate_json(path.read_bytes())
-    for name, text in (("LEADERBOARD.md", render(committed)), ("leaderboard.csv", as_csv(committed))):
+    figures = [folder / "figures" / f"{name}.svg" for name in board.figures]
+    return unlike_renderings(folder) + [(path, "is not there") for path in figures if not path.is_file()]
+
+
+def unlike_renderings(folder: Path) -> list[tuple[Path, str]]:
+    """Where the markdown and CSV of a board's folder are not the renderings of its leaderboard.json, to the byte.
+
+    Raises a `ValidationError` where that is no board of this version.
+    """
+    gaps = []
+    board = TypeAdapter(Board).validate_json((folder / "leaderboard.json").read_bytes())
+    for name, text in (("LEADERBOARD.md", render(board)), ("leaderboard.csv", as_csv(board))):
         path = folder / name
         if not path.is_file():
             gaps.append((path, "is not there"))
         elif (there := path.read_bytes().decode(errors="replace")) != text:
             gaps.append((path, f"is not what the stored forecasts give: {_first_difference(there, text)}"))
-    figures = [folder / "figures" / f"{name}.svg" for name in board.figures]
-    return gaps + [(path, "is not there") for path in figures if not path.is_file()]
+    return gaps
 
 
 def _first_difference(there: str, here: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,11 @@ from bench.cli.common import (
 from bench.config import Settings
 from bench.errors import BenchError, did_you_mean
 
+if TYPE_CHECKING:
+    from bench.board.gather import TaskScores
+    from bench.config import Dataset
+
+TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
 AGAINST_TOLERANCE = 1e-6
 """Relative: how far scores of forecasts that were made again elsewhere may differ (optimisers stop where they stop)."""
 KINDS = ("entries", "datasets", "tasks")
@@ -37,9 +42,9 @@ def register(app: typer.Typer) -> None:
         "compare",
         epilog=examples("bench compare log-har har", "bench compare garch egarch --task month-ahead --regime crisis"),
     )(compare_)
-    app.command("show", epilog=examples("bench show garch", "bench show log-har --json", "bench show ./my_model"))(
-        show_
-    )
+    app.command(
+        "show", epilog=examples("bench show garch", "bench show log-har --json", "bench show lstm --figure lstm.svg")
+    )(show_)
 
 
 def board(
@@ -94,13 +99,45 @@ def _agreement(gaps: list[str], other: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def _draw_forecasts(
+    work: Workspace, entry: str, path: Path, dataset: str | None, split: str | None, task: str | None,
+    symbol: str | None, results: Path,
+) -> None:  # fmt: skip
+    from bench.board.figures import draw_forecasts
+    from bench.files import write_atomic
+
+    chosen, scores = _task_scores(work, dataset, split, task, results, work.catalogue.entries[entry].row.study)
+    if entry not in scores.scored:
+        raise BenchError(f"no finished result of `{entry}` on this task{did_you_mean(entry, scores.scored)}")
+    symbol = symbol or chosen.market or chosen.symbols[0]
+    if symbol not in scores.cells.symbols:
+        raise BenchError(f"{chosen.id} has no symbol `{symbol}`{did_you_mean(symbol, scores.cells.symbols)}")
+    write_atomic(path, draw_forecasts(scores, entry, symbol))
+    say(f"figure: {path}")
+
+
+def _task_scores(
+    work: Workspace, dataset: str | None, split: str | None, task: str | None, results: Path, study: str | None = None
+) -> tuple[Dataset, TaskScores]:
+    """The named dataset or the registry's, and all stored results of one task on it, scored."""
+    from bench.board.gather import gather
+
+    settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
+    task_name = settings.task(task or settings.headline).name
+    chosen.split(split_name)
+    gathered = gather(settings, chosen, split_name, results, study, tasks=_with_source(settings, task_name))
+    if task_name not in gathered.tasks:
+        raise BenchError(f"no results of {task_name} on {chosen.id} {split_name}")
+    return chosen, gathered.tasks[task_name]
+
+
 def compare_(
     context: typer.Context,
     a: Annotated[str, typer.Argument(help="Entry.")],
     b: Annotated[str, typer.Argument(help="Entry that it is compared with.")],
     dataset: DatasetOption = None,
     split: SplitOption = None,
-    task: Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")] = None,
+    task: TaskOption = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="One symbol alone.")] = None,
     regime: Annotated[str | None, typer.Option("--regime", help="calm or crisis, by the VIX at the origin.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="Write an SVG there.")] = None,
@@ -111,18 +148,11 @@ def compare_(
     from dataclasses import asdict
 
     from bench.board.compare import as_figure, as_text, compare
-    from bench.board.gather import gather
     from bench.files import write_atomic
 
     work: Workspace = context.obj
-    settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
-    task_name = settings.task(task or settings.headline).name
-    chosen.split(split_name)
-    gathered = gather(settings, chosen, split_name, work.results(results), tasks=_with_source(settings, task_name))
-    if task_name not in gathered.tasks:
-        raise BenchError(f"no results of {task_name} on {chosen.id} {split_name}")
-    scores = gathered.tasks[task_name]
-    result = compare(scores, a, b, dataset=chosen.id, split=split_name, symbol=symbol, regime=regime)
+    chosen, scores = _task_scores(work, dataset, split, task, work.results(results))
+    result = compare(scores, a, b, dataset=chosen.id, split=work.split(split), symbol=symbol, regime=regime)
     if figure is not None:
         write_atomic(figure, as_figure(result))
         say(f"figure: {figure}")
@@ -212,14 +242,21 @@ def _columns(rows: list[dict[str, Any]]) -> str:
 def show_(
     context: typer.Context,
     entry: Annotated[str, typer.Argument(help="Name of an entry, or the folder of a family.")],
+    figure: Annotated[Path | None, typer.Option("--figure", help="Write forecast against realised there, SVG.")] = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    task: TaskOption = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Of the figure; default: the market.")] = None,
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one entry: what it is, and the state and QLIKE of its results."""
+    """Show one entry: what it is, the state and QLIKE of its results; dataset, split and task are the figure's."""
     from bench.cli.card import card_of
 
     work: Workspace = context.obj
     chosen = work.select([entry])
+    if figure is not None:
+        _draw_forecasts(work, chosen[0].name, figure, dataset, split, task, symbol, work.results(results, chosen[:1]))
     cards = [card_of(work.registry, each, work.results(results, [each])) for each in chosen]
     if as_json:
         show_json(cards if is_path(entry) and len(cards) > 1 else cards[0])
