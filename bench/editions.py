@@ -32,6 +32,8 @@ T = TypeVar("T")
 PATTERN = re.compile(r"([1-9]\d{3})\.([1-9]\d*)")
 PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What may become a part of a path."""
+FOLDER = "editions"
+"""Where they lie, below the root."""
 SUMS = "SHA256SUMS"
 MEASURED = ("cards", "inputs", "conclusion", "figures")
 """What a board says of the machines that made it, and in words: it does not follow from forecasts alone."""
@@ -104,7 +106,7 @@ class Edition:
 
 def editions(root: Path) -> list[str]:
     """Names of the frozen editions, oldest first."""
-    found = (PATTERN.fullmatch(path.name) for path in (root / "editions").glob("*/"))
+    found = (PATTERN.fullmatch(path.name) for path in (root / FOLDER).glob("*/"))
     return [match[0] for match in sorted(filter(None, found), key=lambda match: (int(match[1]), int(match[2])))]
 
 
@@ -113,7 +115,7 @@ def open_edition(root: Path, name: str) -> Edition:
     known = editions(root)
     if name not in known:
         raise BenchError(f"no edition `{name}`{did_you_mean(name, known) or ': none is frozen yet'}")
-    return Edition(root / "editions" / name)
+    return Edition(root / FOLDER / name)
 
 
 def measure_digest(results: Path, dataset: Dataset) -> str:
@@ -127,10 +129,11 @@ def verify_edition(registry: Registry, folder: Path) -> list[str]:
     """Returns what is wrong with an edition, one line each; empty where it is whole and follows from its forecasts.
 
     First the checksums. Then every board is derived again, in a folder that holds the edition's results alone:
-    forecasts and measure from `results/` or git's history, by digest. Raises a `BenchError` for what is no edition.
+    forecasts and measure from `results/` or git's history, by digest. Last, markdown, CSV and citations are compared
+    with what this version writes, if it is the one that made the edition. Raises a `BenchError` for what is no edition.
     """
     edition = Edition(folder)
-    problems = check_sums(folder)
+    problems = [f"{path} {problem}" for path, problem in check_sums(folder)]
     if problems:
         return problems
     try:
@@ -139,6 +142,9 @@ def verify_edition(registry: Registry, folder: Path) -> list[str]:
             problems.append(f"{folder} is edition {name}: the folder has another name")
         for dataset in edition.facts.datasets:
             problems += _derive_again(registry, edition, dataset)
+        problems += _other_entries(edition)
+        if not problems and edition.facts.version == __version__:
+            problems += _written_otherwise(edition)
     except BenchError as error:
         problems.append(str(error))
     if problems and edition.facts.version != __version__:
@@ -146,21 +152,21 @@ def verify_edition(registry: Registry, folder: Path) -> list[str]:
     return problems
 
 
-def check_sums(folder: Path) -> list[str]:
-    """Returns which files of a folder are not what its `SHA256SUMS` says, one line each."""
+def check_sums(folder: Path) -> list[tuple[Path, str]]:
+    """Returns which files of a folder are not what its `SHA256SUMS` says, and what is wrong with each."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return [f"{folder / SUMS} is missing or damaged"]
+        return [(folder / SUMS, "is missing or damaged")]
     said = {path: digest for digest, between, path in (line.partition("  ") for line in lines) if between}
     there = {
         str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file() and path != folder / SUMS
     }
-    problems = [f"{folder / SUMS}: `{line[:80]}` is no line of checksums" for line in lines if "  " not in line]
-    problems += [f"{folder / path} is missing" for path in sorted(said.keys() - there.keys())]
-    problems += [f"{folder / path} is no file of the edition" for path in sorted(there.keys() - said.keys())]
+    problems = [(folder / SUMS, f"says `{line[:80]}`: no line of checksums") for line in lines if "  " not in line]
+    problems += [(folder / path, "is missing") for path in sorted(said.keys() - there.keys())]
+    problems += [(folder / path, "is no file of the edition") for path in sorted(there.keys() - said.keys())]
     return problems + [
-        f"{there[path]} was changed: its checksum differs"
+        (there[path], "was changed: its checksum differs")
         for path in sorted(said.keys() & there.keys())
         if hashlib.sha256(there[path].read_bytes()).hexdigest() != said[path]
     ]
@@ -191,6 +197,41 @@ def _derive_again(registry: Registry, edition: Edition, dataset_name: str) -> li
         frozen.pop(name, None)
     gaps = unequal(board, frozen, CHECK_TOLERANCE, new_fields=False)
     return [f"{path}: {where}: {frozen_} frozen, {derived} derived again" for where, derived, frozen_ in gaps]
+
+
+def _other_entries(edition: Edition) -> list[str]:
+    """Where the entries that are cited are not those of the records; of authors the records say nothing."""
+    path = edition.folder / "entries.json"
+    versions: dict[str, set[str]] = {}
+    for run in edition.runs:
+        versions.setdefault(run.entry, set()).add(run.version)
+    problems = [f"{path}: {name} has no result in forecasts.json" for name in edition.entries if name not in versions]
+    for name, found in versions.items():
+        if name not in edition.entries:
+            problems.append(f"{path}: {name} is not there, forecasts.json has results of it")
+        elif edition.entries[name].version not in found:
+            cited = edition.entries[name].version
+            problems.append(f"{path}: {name} has version {cited}, in forecasts.json {', '.join(sorted(found))}")
+    return problems
+
+
+def _written_otherwise(edition: Edition) -> list[str]:
+    """Which of the files that are written from others of the edition are not what this version writes from them."""
+    from bench.board.writing import unlike_renderings
+    from bench.freezing import citations
+
+    problems = []
+    for dataset in edition.facts.datasets:
+        try:
+            problems += [f"{path} {what}" for path, what in unlike_renderings(edition.folder / dataset)]
+        except (OSError, ValidationError) as error:
+            path = edition.folder / dataset / "leaderboard.json"
+            problems.append(f"{path} is no board of version {__version__}: {str(error).splitlines()[0]}")
+    for name, content in citations(edition.release.metadata, edition.facts).items():
+        path = edition.folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            problems.append(f"{path} is not what the edition's name, version and protocol give")
+    return problems
 
 
 def _restore(registry: Registry, edition: Edition, run: Run, results: Path) -> list[str]:

@@ -230,6 +230,9 @@ def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
     entries: dict[str, Entry] = {}
     problems: list[str] = []
     for path in sorted(root.glob("*/submission.yaml")):
+        if path.parent.is_symlink():
+            problems.append(f"{root.name}/{path.parent.name}: is a link; put the folder itself in its place")
+            continue
         try:
             family = read_family(path.parent, known)
         except BenchError as error:

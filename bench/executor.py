@@ -19,7 +19,7 @@ from typing import Any
 from bench import store
 from bench.campaign import Campaign
 from bench.entries import Entry
-from bench.errors import StorageError
+from bench.errors import BenchError, StorageError
 from bench.process import EntryFailure, Stopped, sweep_stages
 from bench.store import FAILED, SKIPPED, Forecasts, Measured, Place, Run, SeedCost, State
 from bench.tasks import Task, from_path
@@ -174,13 +174,24 @@ def _walk_unit(
 def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk], weights: Path | None) -> str | None:
     """Store one unit's outcome; returns why it failed, if it did."""
     try:
-        result = future.result()
-    except EntryFailure as failure:
-        for task in unit.serves:
-            place = campaign.place(unit.entry, task.name)
-            seed = f"seed {unit.seed}: " if unit.entry.row.seeds > 1 else ""
-            _store_without(todo, place, FAILED, seed + failure.reason, failure.traceback)
-        return failure.reason
+        _store(campaign, todo, unit, future.result(), weights)
+        return None
+    except (BenchError, Stopped):  # the storage or the settings: no later unit would fare better
+        raise
+    except EntryFailure as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - whatever one entry leads to must not cost the others their results
+        failure = EntryFailure(f"the harness broke off: {type(error).__name__}: {error}")
+    for task in unit.serves:
+        place = campaign.place(unit.entry, task.name)
+        todo.stored[place].pop(unit.seed, None)
+        seed = f"seed {unit.seed}: " if unit.entry.row.seeds > 1 else ""
+        _store_without(todo, place, FAILED, seed + failure.reason, failure.traceback)
+    return failure.reason
+
+
+def _store(campaign: Campaign, todo: Plan, unit: Unit, result: Walk, weights: Path | None) -> None:
+    """Store what a walk brought."""
     for task in unit.serves:
         place = campaign.place(unit.entry, task.name)
         run, seeds = todo.runs[place], todo.stored[place]
@@ -194,7 +205,6 @@ def _take(campaign: Campaign, todo: Plan, unit: Unit, future: Future[Walk], weig
             store.store_without(place, run, seeds)
         else:
             store.store_seeds(place, run, seeds, unit.entry.row.seeds)
-    return None
 
 
 def _store_without(todo: Plan, place: Place, state: State, reason: str, traceback: str = "") -> None:

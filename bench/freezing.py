@@ -92,7 +92,7 @@ def contents(registry: Registry, name: str) -> dict[str, bytes]:
     files["edition.json"] = as_json(facts.model_dump())
     files["forecasts.json"] = as_json([_record(run) for run in runs])
     files["entries.json"] = as_json({key: entry.model_dump(exclude_none=True) for key, entry in cited.items()})
-    files |= _citations(read_metadata(registry.root), facts)
+    files |= citations(read_metadata(registry.root), facts)
     sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
     return {**dict(sorted(files.items())), SUMS: sums.encode()}
 
@@ -168,7 +168,8 @@ def _record(run: Run) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if value not in (None, {})}
 
 
-def _citations(metadata: Metadata, facts: Facts) -> dict[str, bytes]:
+def citations(metadata: Metadata, facts: Facts) -> dict[str, bytes]:
+    """The files that say how an edition is cited, by name; from those of an edition the same ones are made."""
     release = Release(metadata, facts.version, facts.protocol, facts.edition)
     cff = metadata.as_cff(
         message=f"If you use a number of edition {facts.edition} of volmark, cite the edition.",

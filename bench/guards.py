@@ -7,79 +7,48 @@ stored forecasts.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from bench import git, ledger, store
+from bench import editions, git, ledger, store
 from bench.campaign import identity_of
+from bench.changes import COMPARISONS, is_compared, to_vouch_for
 from bench.config import Registry
-from bench.entries import Catalogue, discover
+from bench.entries import discover
 from bench.errors import BenchError, StorageError
 from bench.ledger import Key
-from bench.realized import Realized, changed_days, read_realized, same_sessions
-from bench.regimes import UNKNOWN
-from bench.store import DONE, Place, Run, Stored
+from bench.store import DONE, Place, Stored
+from bench.tree import Failure, Tree
 
-RECORDS = ("run.json", "realized.parquet", ledger.NAME)
-"""The files below results/ that a base is compared by."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One thing that is not as it must be: the guard that found it, the file, and what is wrong with both values."""
-
-    guard: str
-    file: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.problem}"
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A registry with its results, each file read once."""
-
-    registry: Registry
-    stored: dict[Place, Stored]
-    catalogue: Catalogue
-
-    @cached_property
-    def runs(self) -> dict[Key, Run]:
-        """The finished results whose record can be read."""
-        return ledger.finished(self.registry.results)
-
-    @cached_property
-    def boards(self) -> list[tuple[str, str, str | None]]:
-        """Dataset, split and study of the boards that the results make."""
-        found = {(place.dataset, place.split, place.study) for place in self.stored}
-        return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))
-
-    def shown(self, path: Path) -> str:
-        """A path as it is named in a failure: below the root."""
-        return str(path.relative_to(self.registry.root))
-
-    def record(self, place: Place) -> str:
-        """The record of a result, as it is named in a failure."""
-        return self.shown(place.folder / "run.json")
+SEED_TOLERANCE = 1e-12
+"""Relative: how far the mean over seeds, summed in another order, may be from the stored forecasts."""
+ACTIVE = re.compile(
+    r"""<(\w+:)?(script|foreignObject|iframe|!ENTITY)|\bon[a-z]+\s*=|javascript:"""
+    r"""|href\s*=\s*(?!["'](#|data:image/(png|jpeg);))""",
+    re.IGNORECASE,
+)
+"""What makes a picture run code, or lead elsewhere: ours refer to parts of themselves alone."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was verified, and the failures; `base` is the commit that it was compared with."""
+    """What was verified, and the failures; `base` is the commit that it was compared with.
+
+    `notices` are no failures: what files cannot prove, and a person has to vouch for.
+    """
 
     results: int
     boards: int
     events: int
     base: str | None
     failures: list[Failure] = field(default_factory=list)
+    notices: list[Failure] = field(default_factory=list)
 
 
 def verify(registry: Registry, base: str | None = None) -> Report:
@@ -92,20 +61,15 @@ def verify(registry: Registry, base: str | None = None) -> Report:
     stored = {place: store.read(place) for place in store.all_places(registry.results)}
     tree = Tree(registry, stored, discover(registry.root / "submissions", registry.settings.tasks))
     failures = [failure for guard in GUARDS for failure in guard(tree)]
+    notices: list[Failure] = []
     if commit is not None:
         with tempfile.TemporaryDirectory() as folder:
-            git.export(registry.root, commit, _is_compared, Path(folder))
+            git.export(registry.root, commit, is_compared, Path(folder))
             failures += [failure for compare in COMPARISONS for failure in compare(tree, Path(folder))]
+            notices = list(to_vouch_for(tree, Path(folder)))
     events = registry.results / ledger.NAME
     lines = len(events.read_bytes().splitlines()) if events.is_file() else 0
-    return Report(len(stored), len(tree.boards), lines, commit, failures)
-
-
-def _is_compared(path: str) -> bool:
-    parts = Path(path).parts
-    if parts[0] == "results":
-        return parts[-1] in RECORDS
-    return path == "bench.yaml" or (parts[0] == "datasets" and parts[-1] == "dataset.yaml")
+    return Report(len(stored), len(tree.boards), lines, commit, failures, notices)
 
 
 # Of the tree alone ----------------------------------------------------------------------------------
@@ -123,12 +87,49 @@ def records(tree: Tree) -> Iterator[Failure]:
             yield Failure(
                 "records", file, f"identity {item.run.identity[:12]} is not that of its parts ({derived[:12]})"
             )
-        elif (place.folder / store.REPRODUCED).is_file() and store.read_reproduction(place, item.run) is None:
-            yield Failure(
-                "records", tree.shown(place.folder / store.REPRODUCED),
-                f"is not about the present forecasts (digest {(item.run.digest or 'none')[:12]}), or not within its "
-                "tolerance: remove it, or run `bench reproduce` again",
-            )  # fmt: skip
+        else:
+            for path, problem in (("seeds.parquet", _seeds_problem(item)),
+                                  (store.REPRODUCED, _reproduction_problem(tree, place, item))):  # fmt: skip
+                if problem:
+                    yield Failure("records", tree.shown(place.folder / path), problem)
+
+
+def _seeds_problem(item: Stored) -> str | None:
+    """Why finished forecasts are not the mean of the seeds that the record names; None where they are."""
+    if item.run is None or item.forecasts is None:
+        return None
+    digests = item.run.seed_digests
+    if len(digests) == 1:
+        (digest,) = digests.values()
+        said = f"run.json says {digest[:12]} of the one seed, {(item.run.digest or 'none')[:12]} of the mean"
+        return None if digest == item.run.digest else said
+    seeds = [item.seeds[int(seed)] for seed in digests if int(seed) in item.seeds]
+    if not digests or len(seeds) < len(digests):
+        return f"run.json names the seeds {', '.join(digests) or 'none'}, whose forecasts are not all there"
+    mine = item.forecasts
+    if any(seed.symbols != mine.symbols or not np.array_equal(seed.origins, mine.origins) for seed in seeds):
+        return "has other origins or symbols than forecasts.parquet"
+    mean = np.mean([seed.forecast_var for seed in seeds], axis=0)
+    gap = float(np.abs(mean / mine.forecast_var - 1).max())
+    return None if gap <= SEED_TOLERANCE else f"its mean differs from forecasts.parquet by up to {gap:.3g}, relative"
+
+
+def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
+    """What is wrong with the record that a result was made again; None where there is none, or nothing is."""
+    if item.run is None or not (place.folder / store.REPRODUCED).is_file():
+        return None
+    again = "remove it, or run `bench reproduce` again"
+    found = store.read_reproduction(place, item.run)
+    if found is None:
+        digest = (item.run.digest or "none")[:12]
+        return f"is not about the present forecasts (digest {digest}), or not within its tolerance: {again}"
+    entry = tree.catalogue.entries.get(place.entry)
+    if entry is not None and not 0 <= found.largest_difference <= entry.row.tolerance:
+        return (
+            f"largest_difference {found.largest_difference:g}, submissions/{entry.family}/submission.yaml declares a "
+            f"tolerance of {entry.row.tolerance:g}: {again}"
+        )
+    return None
 
 
 def data(tree: Tree) -> Iterator[Failure]:
@@ -209,9 +210,14 @@ def boards(tree: Tree) -> Iterator[Failure]:
             first, *more = [what for file, what in found if file == path]
             further = f" (and {len(more)} more)" if more else ""
             yield Failure("boards", tree.shown(path), f"{first}{further}; {command} writes it again")
-    for path in sorted(registry.results.rglob("leaderboard.json")):
+    for path in _board_files(registry.results):
         if path.parent not in expected:
             yield Failure("boards", tree.shown(path), "is a board without results: remove it and the files beside it")
+
+
+def _board_files(results: Path) -> list[Path]:
+    """The boards below a results folder; an entry may bear the name of such a file, its folder is none."""
+    return sorted(path for path in results.rglob("leaderboard.json") if path.is_file())
 
 
 def accounts(tree: Tree) -> Iterator[Failure]:
@@ -228,7 +234,7 @@ def accounts(tree: Tree) -> Iterator[Failure]:
         return
     for key, what in ledger.gaps(state, tree.runs):
         yield Failure("ledger", tree.record(key.place(results)), f"{what}: run `bench ledger --update`")
-    for file in sorted(results.rglob("leaderboard.json")):
+    for file in _board_files(results):
         yield from _rows(tree, state, file)
 
 
@@ -259,125 +265,30 @@ def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
     return str(table["derived_from"] if row["derived"] else table["task"])
 
 
-# Against a base -------------------------------------------------------------------------------------
+# Of what is shown and frozen ------------------------------------------------------------------------
 
 
-def kept(tree: Tree, base: Path) -> Iterator[Failure]:
-    """No result of the base is gone without a withdrawal, none is another one without a new version."""
-    added = _added_events(tree.registry.results, base / "results")
-    withdrawn = {event.key for event in added if event.event == ledger.WITHDRAWN}
-    for key, old in ledger.finished(base / "results").items():
-        place = key.place(tree.registry.results)
-        run = store.read_run(place)
-        file = tree.record(place)
-        if (run is None or run.state != DONE) and key not in withdrawn:
-            now = "nothing is here" if run is None else f"its state is {run.state}"
-            yield Failure(
-                "kept", file,
-                f"{key} was done in the base (version {old.version}, identity {old.identity[:12]}), {now}, and the "
-                "ledger does not say that it was withdrawn",
-            )  # fmt: skip
-        if run is None or _version(run) != _version(old):
-            continue
-        for name, before, after in (("identity", old.identity, run.identity), ("digest", old.digest, run.digest)):
-            if before != after:
-                yield Failure(
-                    "kept", file,
-                    f"{name} {str(after)[:12]}, in the base {str(before)[:12]}, both as version {run.version}: raise "
-                    f"`version` of {key.entry} in submission.yaml and run it again",
-                )  # fmt: skip
+def pictures(tree: Tree) -> Iterator[Failure]:
+    """Figures are drawings: nothing in them runs or leads elsewhere."""
+    for top in (tree.registry.results, tree.registry.root / editions.FOLDER):
+        for path in sorted(path for path in top.rglob("*") if path.suffix.lower() == ".svg" and path.is_file()):
+            try:
+                found = ACTIVE.search(path.read_text(encoding="utf-8"))
+            except UnicodeDecodeError:
+                yield Failure("pictures", tree.shown(path), "is no text in UTF-8")
+                continue
+            if found:
+                yield Failure("pictures", tree.shown(path), f"holds `{found[0]}`: a figure runs and links nothing")
 
 
-def _version(run: Run) -> tuple[str, Any]:
-    """What a result must differ in from the one it replaces: the row's version, or the protocol of all."""
-    return run.version, run.identity_of.get("protocol")
+def frozen(tree: Tree) -> Iterator[Failure]:
+    """The files of every edition are those of its checksums."""
+    root = tree.registry.root
+    for folder in sorted(path for path in (root / editions.FOLDER).glob("[!.]*") if path.is_dir()):
+        for path, problem in editions.check_sums(folder):
+            yield Failure("frozen", tree.shown(path), problem)
 
 
-def _added_events(results: Path, base: Path) -> list[ledger.Event]:
-    """The lines that the ledger has beyond the base's; none where one of the two cannot be read (told elsewhere)."""
-    try:
-        return ledger.read_events(results)[len(ledger.read_events(base)) :]
-    except StorageError:
-        return []
-
-
-def appended(tree: Tree, base: Path) -> Iterator[Failure]:
-    """The ledger begins with the base's lines."""
-    old, new = (
-        path.read_bytes().splitlines() if path.is_file() else []
-        for path in (base / "results" / ledger.NAME, tree.registry.results / ledger.NAME)
-    )
-    for number, line in enumerate(old, start=1):
-        here = new[number - 1] if number <= len(new) else None
-        if here != line:
-            said = "is gone" if here is None else f"is {here.decode(errors='replace')}"
-            yield Failure(
-                "appended", f"{tree.shown(tree.registry.results / ledger.NAME)}:{number}",
-                f"{said}, in the base {line.decode(errors='replace')}: lines are only ever added",
-            )  # fmt: skip
-            return
-
-
-def published(tree: Tree, base: Path) -> Iterator[Failure]:
-    """The daily measure of published days stays what it is."""
-    results = tree.registry.results
-    for path in sorted((base / "results").glob("*/realized.parquet")):
-        dataset = path.parent.name
-        file = tree.shown(results / dataset / "realized.parquet")
-        try:
-            old, new = read_realized(base / "results", dataset), read_realized(results, dataset)
-        except StorageError as error:
-            yield Failure("published", file, str(error))
-            continue
-        if len(new.dates) < len(old.dates):
-            yield Failure("published", file, f"{len(new.dates)} sessions, in the base {len(old.dates)}")
-        if not same_sessions(old, new):
-            yield Failure("published", file, "has other symbols or sessions than the base")
-            continue
-        changed = changed_days(old, new)
-        if len(changed):
-            i, j = changed[0]
-            yield Failure(
-                "published", file,
-                f"{new.symbols[j]} on {new.dates[i]} is {new.measure_var[i, j]:.10g}, in the base "
-                f"{old.measure_var[i, j]:.10g} ({len(changed)} values differ): a published day does not change",
-            )  # fmt: skip
-        yield from _labels(file, old, new)
-
-
-def _labels(file: str, old: Realized, new: Realized) -> Iterator[Failure]:
-    """Published sessions whose regime is another one; `unknown` may become known when its month is over."""
-    n = min(len(old.dates), len(new.dates)) if old.vix_crisis == new.vix_crisis else 0
-    for name in ("regime_month", "regime_origin"):
-        before, after = getattr(old, name)[:n], getattr(new, name)[:n]
-        changed = np.flatnonzero((before != after) & (before != UNKNOWN))
-        if len(changed):
-            i = changed[0]
-            yield Failure("published", file, f"{name} of {old.dates[i]} is {after[i]}, in the base {before[i]}")
-
-
-def pinned(tree: Tree, base: Path) -> Iterator[Failure]:
-    """Pinned identities of bars change only with the protocol."""
-    if _plain(base / "bench.yaml").get("protocol") != _plain(tree.registry.root / "bench.yaml").get("protocol"):
-        return
-    for path in sorted((base / "datasets").glob("*/dataset.yaml")):
-        inside = path.relative_to(base)
-        here = tree.registry.root / inside
-        now = _plain(here).get("identity") or {}
-        for split, value in (_plain(path).get("identity") or {}).items():
-            if now.get(split) != value:
-                yield Failure(
-                    "pinned", str(inside),
-                    f"identity of {split} {str(now.get(split))[:12]}, in the base {str(value)[:12]}: other bars need "
-                    "a new protocol in bench.yaml",
-                )  # fmt: skip
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    """The keys of a YAML file as they stand, whatever version of ours wrote them; none where it is not there."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
-
-
-GUARDS: tuple[Callable[[Tree], Iterator[Failure]], ...] = (records, data, code, boards, accounts)
-COMPARISONS: tuple[Callable[[Tree, Path], Iterator[Failure]], ...] = (kept, appended, published, pinned)
+GUARDS: tuple[Callable[[Tree], Iterator[Failure]], ...] = (
+    records, data, code, boards, accounts, pictures, frozen,
+)  # fmt: skip

@@ -118,15 +118,16 @@ def replay(events: Iterable[Event]) -> State:
     """Returns the results that count after these events.
 
     Raises a `StorageError` with the number of the first line that does not follow from those before it: what is
-    replaced or withdrawn must be what counts, and a version stands for one identity under one protocol.
+    replaced or withdrawn must be what counts, and a version stands for one identity and one digest of forecasts under
+    one protocol, be it withdrawn in between.
     """
     state: State = {}
-    seen: dict[tuple[Key, str, str], str] = {}
+    seen: dict[tuple[Key, str, str], Event] = {}
     for number, event in enumerate(events, start=1):
         problem = _why_not(event, state.get(event.key), seen)
         if problem:
             raise StorageError(f"{NAME}:{number}: {event.key}: {problem}")
-        seen[event.key, event.protocol, event.version] = event.identity
+        seen[event.key, event.protocol, event.version] = event
         if event.event == WITHDRAWN:
             del state[event.key]
         else:
@@ -134,7 +135,7 @@ def replay(events: Iterable[Event]) -> State:
     return state
 
 
-def _why_not(event: Event, before: Event | None, seen: dict[tuple[Key, str, str], str]) -> str | None:
+def _why_not(event: Event, before: Event | None, seen: dict[tuple[Key, str, str], Event]) -> str | None:
     """Why an event cannot follow on what counted before; None if it can."""
     if event.event == ACCEPTED:
         if before is not None:
@@ -154,10 +155,10 @@ def _why_not(event: Event, before: Event | None, seen: dict[tuple[Key, str, str]
             f"forecasts changed without a new version: version {event.version} stands for {_short(before)}, now "
             f"{_short(event)}; raise `version` in submission.yaml and run again, or restore what was accepted"
         )
-    other = seen.get((event.key, event.protocol, event.version), event.identity)
-    if other != event.identity:
+    other = seen.get((event.key, event.protocol, event.version), event)
+    if (other.identity, other.digest) != (event.identity, event.digest):
         return (
-            f"version {event.version} stood for identity {other[:12]} before, now for {event.identity[:12]}: "
+            f"version {event.version} stood for {_short(other)} before, now for {_short(event)}: "
             "choose a version that was not used yet"
         )
     return None

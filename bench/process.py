@@ -33,8 +33,10 @@ from bench.sources import BENCH_DATA
 HANDED_OUT = ("__init__", "measures", "tasks", "recursions", "history", "plugin", "watch", "wire", "worker")
 """The modules of this package that a worker can import."""
 
-STAGE = "volmark-"
+STAGE = "volmark-stage-"
 ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+ABANDONED_SECONDS = 86_400
+"""Age of a folder of ours without a mark from which on no run can be using it: longer than a walk or a check takes."""
 LEAST_REPORT = 256
 """Bytes that the smallest record counts for: a flood of empty ones is a flood."""
 MAX_DEPTH = 8
@@ -44,8 +46,9 @@ CLOSE_SECONDS = 5.0
 BOOT = """
 import sys
 read_fd, write_fd, parent, stage, *packages = sys.argv[1:]
-sys.path[:] = [stage + "/lib", *sys.path, stage + "/entry", *packages]
-from bench.worker import main
+sys.path[:] = [stage + "/lib", *sys.path, *packages]
+from bench.worker import main  # with NumPy, and before the entry's folder is in reach: no file of it runs unwatched
+sys.path.insert(len(sys.path) - len(packages), stage + "/entry")
 main(int(read_fd), int(write_fd), int(parent), stage)
 """
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -95,7 +98,7 @@ def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterato
     with ExitStack() as stack:
         held = stack.enter_context((stage / ".held").open("w"))
         fcntl.flock(held, fcntl.LOCK_EX)  # so that a later run knows whether this one is alive
-        stack.callback(shutil.rmtree, stage, ignore_errors=True)
+        stack.callback(_remove, stage)
         ours = Path(__file__).parent
         (stage / "lib" / "bench").mkdir(parents=True)
         for name in HANDED_OUT:
@@ -117,10 +120,23 @@ def _bait(stage: Path) -> dict[str, str]:
 
 def sweep_stages() -> None:
     """Remove the folders that killed runs of ours left in the temporary folder."""
-    for mark in Path(tempfile.gettempdir()).glob(f"{STAGE}*/.held"):
-        with suppress(OSError), mark.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(mark.parent, ignore_errors=True)
+    for stage in Path(tempfile.gettempdir()).glob(f"{STAGE}*"):
+        with suppress(OSError), ExitStack() as stack:
+            try:
+                held = os.open(stage / ".held", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            except OSError:  # an entry took it away, or it is not there yet
+                if time.time() - stage.lstat().st_mtime < ABANDONED_SECONDS:
+                    continue
+            else:
+                stack.callback(os.close, held)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(stage)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that strangers wrote in, however deep it is: `shutil.rmtree` goes down by recursion."""
+    command = ["rm", "-rf", "--", str(folder)]
+    subprocess.run(command, env={"PATH": os.defpath}, stderr=subprocess.DEVNULL, check=False)
 
 
 class WorkerProcess:
@@ -182,8 +198,11 @@ class WorkerProcess:
         self._outgoing = memoryview(bytes(self._outgoing) + data) if self._outgoing else memoryview(data)
         self._flush()
 
-    def receive(self, what: str, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """The answer to what was sent: its JSON and payload; reports that come before it are kept."""
+    def receive(self, what: str, seconds: float, crew: Sequence[WorkerProcess] = ()) -> tuple[dict[str, Any], bytes]:
+        """The answer to what was sent: its JSON and payload; reports that come before it are kept.
+
+        Meanwhile the memory and the processes of this worker and of the others of its `crew` are looked at.
+        """
         deadline = time.monotonic() + seconds
         while True:
             frame = self._next_frame()
@@ -200,7 +219,8 @@ class WorkerProcess:
                 raise EntryFailure(f"{what} took longer than {seconds:g} s")
             if now > self._ends:
                 raise EntryFailure(f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}")
-            self._check_use(now)
+            for worker in {self, *crew}:
+                worker._check_use(now)
             self._wait(min(POLL_SECONDS, deadline - now), what)
 
     def _wait(self, seconds: float, what: str) -> None:

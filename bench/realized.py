@@ -63,9 +63,15 @@ def same_sessions(old: Realized, new: Realized) -> bool:
 
 def changed_days(old: Realized, new: Realized) -> NDArray[np.intp]:
     """Positions `(n, 2)`, session and symbol, of the published values that another measure of them has otherwise."""
-    n = min(len(old.dates), len(new.dates))
-    gap = np.abs(old.measure_var[:n] - new.measure_var[:n])
-    return np.argwhere(gap > CHANGE_TOLERANCE * np.abs(new.measure_var[:n]))
+    return changed_values(old.measure_var, new.measure_var)
+
+
+def changed_values(old: Array, new: Array) -> NDArray[np.intp]:
+    """Positions `(n, 2)` of the values that differ, as far as the shorter array goes; a NaN equals only another one."""
+    n = min(len(old), len(new))
+    old, new = old[:n], new[:n]
+    same = np.abs(old - new) <= CHANGE_TOLERANCE * np.abs(new)
+    return np.argwhere(~(same | (np.isnan(old) & np.isnan(new))))
 
 
 def write_realized(results: Path, dataset: str, realized: Realized) -> bool:

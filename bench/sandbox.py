@@ -28,7 +28,9 @@ SYSTEM = (
 )  # fmt: skip
 """What a worker sees of the system, as far as it is there: libraries and programs, no home, no data."""
 TEMPORARY_BYTES = 256 << 20
-"""Size of the worker's own /tmp and of its shared memory, which count for no process."""
+"""Size of the worker's working directory, of its own /tmp and of its shared memory, which count for no process."""
+NO_NESTING = ("--unshare-user", "--disable-userns")
+"""No name spaces within the sandbox: bubblewrap knows how to forbid them since 0.8."""
 PROBE_SECONDS = 10
 
 
@@ -53,15 +55,20 @@ def level(use: SandboxUse) -> str:
     return BUBBLEWRAP if why is None else PROCESS
 
 
-@cache
 def obstacle() -> str | None:
     """Returns why bubblewrap does not work here, None where it does: found out once, by starting Python in it."""
+    return None if trial(NO_NESTING) is None else trial(())
+
+
+@cache
+def trial(options: tuple[str, ...]) -> str | None:
+    """Returns why bubblewrap does not work with these options besides those that every worker gets; None if it does."""
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         (stage / "work").mkdir()
-        command = inside([interpreter(), "-P", "-s", "-S", "-c", "import json"], stage, [])
+        command = _command(options, [interpreter(), "-P", "-s", "-S", "-c", "import json"], stage, [])
         try:
             ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -75,21 +82,26 @@ def inside(command: Sequence[str], stage: Path, packages: Sequence[str]) -> list
     """Returns the command line that runs `command` in bubblewrap.
 
     It sees, read-only and where they lie outside: system libraries, the Python installation, `packages`, and of the
-    stage the code. It may write to the stage's `work`, where it starts, to a /tmp and a shared memory of its own. The
-    environment is the caller's to clear. When the harness or bwrap ends, everything inside does.
+    stage the code. It may write to a `work` of its own in the place of the stage's, where it starts, to a /tmp and a
+    shared memory of its own; all are in memory. The environment is the caller's to clear. When the harness or bwrap
+    ends, everything inside does.
     """
+    return _command(NO_NESTING if trial(NO_NESTING) is None else (), command, stage, packages)
+
+
+def _command(options: Sequence[str], command: Sequence[str], stage: Path, packages: Sequence[str]) -> list[str]:
     python = Path(interpreter()).parents[1]
     visible: list[str | Path] = [*SYSTEM, *(python / name for name in ("bin", "lib", "lib64")), *packages]
     devices = [device for pattern in ("nvidia*", "kfd", "dri") for device in sorted(Path("/dev").glob(pattern))]
     return [
         shutil.which("bwrap") or "bwrap",
-        "--unshare-all", "--die-with-parent", "--cap-drop", "ALL",
-        "--proc", "/proc", "--dev", "/dev",
+        "--unshare-all", *options, "--die-with-parent", "--cap-drop", "ALL",
+        "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev",  # its files are root's to write
         *_each("--dev-bind-try", devices),  # entries may use accelerators: the same results as without a sandbox
         "--size", str(TEMPORARY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
         "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp",
         *_each("--ro-bind-try", [*visible, stage / "lib", stage / "entry", stage / "data"]),
-        *_each("--bind", [stage / "work"]),
+        "--size", str(TEMPORARY_BYTES), "--tmpfs", str(stage / "work"),
         "--remount-ro", "/", "--chdir", str(stage / "work"),
         "--", *command,
     ]  # fmt: skip

@@ -188,9 +188,9 @@ def walk(
         answer, _ = crew[0].receive("start", limits.start_seconds)
         if workers > 1 and answer.get("independent"):
             others = [start() for _ in range(min(workers, len(panel.symbols)) - 1)]
-            for worker in others:
-                worker.receive("start", limits.start_seconds)
             crew += others
+            for worker in others:
+                worker.receive("start", limits.start_seconds, crew)
         measured.start_seconds, measured.isolation = time.perf_counter() - started, crew[0].isolation
         clock = _Clock(crew, panel, split, entry, row_task, limits)
         shape = (task.ahead, len(panel.symbols)) if entry.is_path else (len(panel.symbols),)
@@ -259,7 +259,7 @@ class _Clock:
     def _ask(self, op: bytes, what: str, seconds: float) -> list[bytes]:
         for worker in self.crew:
             worker.send(wire.frame(op))
-        return [worker.receive(what, seconds)[1] for worker in self.crew]
+        return [worker.receive(what, seconds, self.crew)[1] for worker in self.crew]
 
     def _check(self, forecast_var: Array, day: np.datetime64) -> None:
         """A forecast that is not finite and > 0, or that no daily variance can be, fails the run."""

@@ -28,8 +28,15 @@ from bench.watch import Watch
 
 TRACEBACK_LINES = 12
 PR_SET_PDEATHSIG = 1
-FILE_BYTES = 1 << 30
-"""Largest file an entry may write in its scratch folder."""
+LIMITS = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 1 << 30,  # largest file, also of those in memory
+    resource.RLIMIT_NOFILE: 256,
+}
+"""What the kernel lets an entry have at most."""
+JOIN_SESSION_KEYRING = 1
+KEYCTL = {"x86_64": 250, "aarch64": 219}
+"""Number of the system call by machine: the C library has no function for it."""
 
 
 class ContractError(Exception):
@@ -165,11 +172,26 @@ def _die_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _leave_keyring() -> None:
+    """Have a session keyring of this process's own: the kernel keeps that of the harness's session for later runs."""
+    if (
+        sys.platform == "linux" and os.uname().machine in KEYCTL
+    ):  # no keys in the kernel, or forbidden: nothing to leave
+        ctypes.CDLL(None).syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
+
+
+def _limit_use() -> None:
+    for what, most in LIMITS.items():
+        allowed = resource.getrlimit(what)[1]
+        least = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(what, (least, least))
+
+
 def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
     """Serve one entry; an exception of the entry is sent as text, and the process ends."""
     _die_with(parent)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    _leave_keyring()
+    _limit_use()
     watch = Watch(code)
     try:
         serve(read_fd, write_fd, watch)

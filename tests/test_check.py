@@ -231,3 +231,26 @@ def test_the_bait_is_the_panel_in_the_form_of_a_snapshot(simulated, tmp_path):
     bars = read_bars(simulated.dataset, place)
     assert np.array_equal(bars["close"].to_numpy(), simulated.panel.close.ravel())
     assert len(read_vix(simulated.dataset, place)) == len(simulated.panel.dates)
+
+
+def test_a_forged_report_of_what_was_seen_is_no_traceback(sandbox):
+    sandbox.add_entry(
+        "forger",
+        "import json, os, struct, sys\n" + MODEL
+        + "        for kind in ([1], {'a': 1}, None, 7, 'network'):\n"
+        + "            text = json.dumps({'kind': 'watch', 'facts': {'kind': kind, 'what': [kind]}}).encode()\n"
+        + "            os.write(int(sys.argv[2]), struct.pack('<cIQ', b'L', len(text), 0) + text)\n" + LAST,
+    )  # fmt: skip
+    outcome = sandbox("check", "forger", "--json")
+    assert outcome.code == 1
+    assert failed(outcome)[NETWORK].startswith("['network']; ")
+
+
+def test_a_family_that_is_a_link_is_left_out(sandbox, tmp_path):
+    folder = sandbox.add_entry("odd", MODEL + LAST)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    catalogue = discover(sandbox.root / "submissions")
+    assert "odd" not in catalogue.entries
+    assert catalogue.problems == ["submissions/odd: is a link; put the folder itself in its place"]
+    assert sandbox("check", "flat", "--json").code == 0

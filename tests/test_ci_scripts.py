@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -64,6 +65,7 @@ class Clone:
         self.write("scripts/readme.py", "open('readme-was-made', 'w').close()\n")
         self.write(".gitignore", "/.venv/\n/bin/\n/scratch/\n__pycache__/\nbars.parquet\nreadme-was-made\n")
         self.program(".venv/bin/bench", STUB)
+        self.program("bin/bwrap", "#!/bin/sh\nexit 0\n")
         self.program(".venv/bin/python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         for stamp in (".ready", ".ready-networks"):
             self.write(f".venv/{stamp}", "")
@@ -580,6 +582,13 @@ def test_without_bars_a_dataset_is_not_run(clone):
     assert "bench board --dataset us21 --split official" in clone.calls
 
 
+def test_without_a_sandbox_nothing_is_run(clone):
+    clone.program("bin/bwrap", "#!/bin/sh\necho no namespaces here >&2\nexit 1\n")
+    done = clone("make", "update", BENCH_DATA=str(clone.root.parent / "bars"))
+    assert done.returncode != 0 and "no sandbox: no namespaces here" in done.stderr
+    assert clone.calls == []
+
+
 @pytest.mark.parametrize(("command", "code"), [("run", 2), ("board", 1), ("ledger", 1), ("verify", 1)])
 def test_an_update_ends_at_the_first_failure(clone, command, code):
     clone.answers(command, code=code)
@@ -661,6 +670,64 @@ def test_bars_that_were_staged_by_force_are_refused(clone):
     assert done.returncode == 1
     assert "refused: results/us21/bars.parquet: has the name of a snapshot's file" in done.stderr
     assert "refused: datasets/us21/bars.parquet: only results/ and README.md may change" in done.stderr
+
+
+def artifacts(*sizes: int) -> bytes:
+    sink = io.BytesIO()
+    np.savez_compressed(sink, **{f"array_{i}": np.zeros(size) for i, size in enumerate(sizes)})
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("sizes", [[(4_000 * 20,)], [(3_000, 3_000)], [(3_000,), (3_000,)]], ids=str)
+def test_artifacts_that_could_hold_bars_are_left_to_a_person(clone, sizes):
+    before = pushed(clone)
+    files = [f"results/us21/official/next-day/x/artifacts-{seed}.npz" for seed in range(len(sizes))]
+    for name, arrays in zip(files, sizes, strict=True):
+        clone.write(name, artifacts(*arrays))
+    done = commit_results(clone)
+    assert done.returncode == 1 and pushed(clone) == before
+    assert f"refused: {files[-1]}: artifacts of more than 40000 bytes: a person looks at them" in done.stderr
+
+
+def test_small_artifacts_are_committed_and_those_of_a_person_stay(clone):
+    large = clone.write("results/us21/official/next-day/y/artifacts-0.npz", artifacts(80_000))
+    clone.commit()
+    clone.write("results/us21/official/next-day/x/artifacts-0.npz", artifacts(21 * 20))
+    assert commit_results(clone).returncode == 0
+    large.write_bytes(b"no archive")
+    assert "artifacts-0.npz: cannot be read" in commit_results(clone).stderr
+
+
+def test_what_is_handed_over_is_what_is_taken_over_and_committed(clone):
+    clone.write("results/ledger.jsonl", "{}\n")
+    clone.write("results/us21/bars.parquet", b"ignored by git")
+    (clone.root / "results/indices/official/LEADERBOARD.md").unlink()
+    done = clone(".venv/bin/python", "scripts/ci/hand_over_results.py")
+    assert (done.returncode, done.stdout) == (0, "2 changed files are handed over\n"), done.stderr
+    handed = clone.root / "scratch/handed"
+    assert sorted(str(path.relative_to(handed)) for path in handed.rglob("*") if path.is_file()) == [
+        "README.md",
+        "results/ledger.jsonl",
+        "results/us21/development/LEADERBOARD.md",
+        "results/us21/official/LEADERBOARD.md",
+    ]
+    clone.git("reset", "-q", "--hard")
+    clone.write("scratch/handed/submissions/one/model.py", "class Other: ...\n")
+    assert clone("bash", "scripts/ci/take_over_results.sh").returncode == 0
+    assert commit_results(clone).stdout == "2 files committed\n"
+    assert pushed(clone).splitlines()[3:] == ["results/indices/official/LEADERBOARD.md", "results/ledger.jsonl"]
+
+
+def test_bars_are_not_handed_over(clone):
+    clone.write("results/us21/other.parquet", parquet("open"))
+    done = clone(".venv/bin/python", "scripts/ci/hand_over_results.py")
+    assert done.returncode == 1 and "has columns of bars: open" in done.stderr
+    assert not (clone.root / "scratch").exists()
+
+
+def test_nothing_handed_over_takes_nothing_away(clone):
+    assert clone("bash", "scripts/ci/take_over_results.sh").returncode != 0
+    assert (clone.root / "results/us21/official/LEADERBOARD.md").exists()
 
 
 def test_a_link_in_results_is_refused(clone):

@@ -323,7 +323,7 @@ def test_files_too_many_or_too_few(frozen: Sandbox) -> None:
         f"{folder / 'more.txt'} is no file of the edition",
     ]
     (folder / "SHA256SUMS").write_text("nonsense\n")
-    assert f"{folder / 'SHA256SUMS'}: `nonsense` is no line of checksums" in verify(frozen)
+    assert f"{folder / 'SHA256SUMS'} says `nonsense`: no line of checksums" in verify(frozen)
     (folder / "SHA256SUMS").unlink()
     assert verify(frozen) == [f"{folder / 'SHA256SUMS'} is missing or damaged"]
 
@@ -351,13 +351,50 @@ def test_what_else_a_board_says_is_derived_too(frozen: Sandbox, change: str) -> 
     assert any("leaderboard.json: tables.next-day.rows" in gap or "other_qlike" in gap for gap in verify(frozen))
 
 
-def test_a_column_that_came_later_is_no_difference(frozen: Sandbox) -> None:
+def test_a_column_or_a_wording_that_came_later_is_no_difference(frozen: Sandbox) -> None:
     folder = frozen.root / "editions" / "2026.1"
+    edit_json(folder / "edition.json", lambda facts: facts.update(version="0.0.9"))
+    (folder / "tiny" / "LEADERBOARD.md").write_text("as it was written then\n")
     edit_json(
         folder / "tiny" / "leaderboard.json", lambda board: [row.pop("bias") for row in board["tables"][0]["rows"]]
     )
     sum_again(folder)
     assert verify(frozen) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("tiny/LEADERBOARD.md", "`flat`", "`fl4t`"),
+        ("tiny/leaderboard.csv", "flat", "fl4t"),
+        ("CITATION.cff", "CC-BY-4.0", "MIT"),
+        ("CITATION.bib", "2026", "2025"),
+    ],
+)
+def test_what_is_written_from_the_rest_is_compared(frozen: Sandbox, name: str, old: str, new: str) -> None:
+    path = frozen.root / "editions" / "2026.1" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    sum_again(frozen.root / "editions" / "2026.1")
+    (gap,) = verify(frozen)
+    assert gap.startswith(f"{path} is not what ")
+
+
+def test_the_cited_entries_are_those_of_the_records(frozen: Sandbox) -> None:
+    folder = frozen.root / "editions" / "2026.1"
+
+    def edit(entries: dict) -> None:
+        entries["flat"]["version"] = "7"
+        entries["other"] = entries.pop("mean")
+
+    edit_json(folder / "entries.json", edit)
+    sum_again(folder)
+    path = folder / "entries.json"
+    assert verify(frozen) == [
+        f"{path}: other has no result in forecasts.json",
+        f"{path}: flat has version 7, in forecasts.json 1",
+        f"{path}: mean is not there, forecasts.json has results of it",
+    ]
 
 
 def test_a_hidden_result_shows_in_the_board(frozen: Sandbox) -> None:

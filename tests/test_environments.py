@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import stat
 import sys
 import threading
@@ -91,7 +92,7 @@ def test_an_entry_without_requirements_runs_in_ours(tmp_path):
     assert all(Path(place).is_dir() for place in environment.packages)
 
 
-def test_an_entry_runs_with_its_requirements_and_nothing_of_ours(sandbox, calls):
+def test_an_entry_runs_with_its_requirements_and_nothing_of_ours(sandbox, calls, cache):
     folder = sandbox.add_entry("own", ENTRY)
     family(folder, "greeting==1.2\n")
     outcome = sandbox("run", "own", "mean")
@@ -106,7 +107,8 @@ def test_an_entry_runs_with_its_requirements_and_nothing_of_ours(sandbox, calls)
     assert "arch" in sandbox.run_json("mean")["measured"]["versions"]
     (call,) = calls()
     assert "--no-build" in call  # no code of a stranger runs while it is installed
-    assert call.endswith(f"--requirements {folder / 'requirements.txt'} numpy>=2.0")
+    (read,) = cache.glob("*.txt")  # not the entry's file, which may hold what was not understood
+    assert call.endswith(f"--requirements {read} numpy>=2.0")
 
 
 def test_an_environment_is_made_once_for_the_same_requirements(tmp_path, calls):
@@ -172,7 +174,7 @@ def test_what_cannot_be_installed_is_a_failed_record(sandbox, calls, cache, requ
     assert reason in record["reason"]
     assert record["reason"].isprintable()
     assert sandbox.run_json("mean")["state"] == "done"
-    assert not [path for path in cache.glob("*") if path.suffix not in (".lock", ".part")]  # and is tried again
+    assert not [path for path in cache.glob("*") if path.suffix not in (".lock", ".part", ".txt")]  # and is tried again
 
 
 def test_without_uv_the_reason_says_what_to_install(tmp_path, monkeypatch):
@@ -222,3 +224,37 @@ def test_with_the_real_installer_and_wheels_in_a_folder(tmp_path, monkeypatch):
     assert environment.versions.items() >= {"greeting": "1.2", "numpy": "2.99"}.items()
     with pytest.raises(EntryFailure, match=r"cannot be installed: No solution found .* greeting"):
         environment_of(family(tmp_path / "two", "greeting==9\n"), 60)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "greeting @ https://example.org/greeting.whl", "https://example.org/greeting.whl", "./greeting-1.2.whl",
+        "greeting==${SECRET}", "greeting; sys_platform == '$SECRET'", "\ufeffgreeting", "-e .", "greeting --pre",
+        "greeting\u2028--index-url https://example.org", "greeting \\", "greeting \\\n-r /etc/passwd",
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_requirement_is_refused_before_anything_is_installed(tmp_path, calls, line):
+    with pytest.raises(EntryFailure, match=r"only names and versions of packages are read|ends in the middle"):
+        environment_of(family(tmp_path / "one", f"numpy\n{line}\n"), 10)
+    assert calls() == []
+
+
+def test_the_installer_reads_what_was_understood_and_gets_no_secrets(tmp_path, calls, cache, monkeypatch):
+    monkeypatch.setenv("SECRET", "of the harness")
+    monkeypatch.setenv("UV_INDEX_URL", "https://example.org/simple")
+    stub = Path(environments._uv())
+    kept = tmp_path / "kept"
+    stub.write_text(
+        stub.read_text() + f"import json, os\nPath({str(kept)!r}).write_text(json.dumps(dict(os.environ)))\n"
+    )
+    digest = "0" * 64
+    text = "# ours\n\nGreeting [b,a]>=1 , <2 ; python_version > '3'  # a comment\nfile.whl==1 \\\n"
+    environment_of(family(tmp_path / "one", f"{text}  --hash=sha256:{digest}\n"), 30)
+    (read,) = cache.glob("*.txt")
+    assert read.read_text().splitlines() == [
+        'greeting[a,b]<2,>=1; python_version > "3"', f"file-whl==1 --hash=sha256:{digest}"
+    ]  # fmt: skip
+    environment = json.loads(kept.read_text())
+    assert "SECRET" not in environment
+    assert environment["UV_INDEX_URL"] == "https://example.org/simple"

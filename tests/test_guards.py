@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from conftest import ROOT
 
 from bench import guards
 from bench.config import Registry
@@ -70,6 +72,7 @@ def failures(repo, *arguments: str, boards: bool = False) -> list[dict]:
         guards, "GUARDS", ALL if boards else [guard for guard in ALL if guard is not guards.boards]
     )
     outcome = repo("verify", *arguments, "--json")
+    repo.notices = outcome.json["notices"]
     found = outcome.json["failures"]
     assert outcome.json["ok"] is (not found)
     assert outcome.code == int(bool(found)), outcome.err
@@ -306,6 +309,165 @@ def test_a_reproduction_of_other_forecasts(repo):
     failure = next(item for item in failures(repo) if item["guard"] == "records")
     assert failure["file"] == f"{RESULT}/reproduced.json"
     assert "is not about the present forecasts" in failure["problem"]
+
+
+def write_reproduction(repo, **changes) -> None:
+    said = {"date": "2026-01-01", "digest": repo.run_json("flat")["digest"], "largest_difference": 0.0}
+    (repo.root / RESULT / "reproduced.json").write_text(json.dumps({**said, "tolerance": 1e-9, **changes}))
+
+
+def test_a_reproduction_is_bound_by_the_tolerance_that_the_row_declares(repo):
+    write_reproduction(repo, largest_difference=0.5, tolerance=1.0)
+    failure = only(failures(repo), "records")
+    assert failure["file"] == f"{RESULT}/reproduced.json"
+    assert failure["problem"].startswith(
+        "largest_difference 0.5, submissions/flat/submission.yaml declares a tolerance of 1e-09"
+    )
+    write_reproduction(repo, largest_difference=-1.0)
+    assert "largest_difference -1, " in only(failures(repo), "records")["problem"]
+
+
+def test_a_new_or_changed_reproduction_is_for_a_person_to_vouch_for(repo):
+    write_reproduction(repo)
+    assert failures(repo, "--base", "main") == []
+    (notice,) = repo.notices
+    assert notice["file"] == f"{RESULT}/reproduced.json"
+    assert notice["problem"].startswith("is new: whoever merges it vouches that flat was run again")
+    outcome = repo("verify", "--base", "main")
+    assert f"notice: {RESULT}/reproduced.json: is new" in outcome.err and outcome.code == 0
+    commit(repo.root)
+    assert failures(repo, "--base", "main") == repo.notices == []
+    write_reproduction(repo, date="2026-02-02")
+    assert failures(repo, "--base", "main") == []
+    assert repo.notices[0]["problem"].startswith("is another one: ")
+
+
+def seeds(repo, factor: float = 1.0) -> None:
+    """Store the result as the mean of two seeds, the second off by a factor."""
+    stored = read(place(repo))
+    first = stored.forecasts
+    low, high = (replace(first, forecast_var=first.forecast_var * part) for part in (0.75, 1.25))
+    store_seeds(place(repo), stored.run, {0: low, 1: high}, 2)
+    path = place(repo).folder / "forecasts.parquet"
+    kept, digest = path.read_bytes(), stored.run.digest
+    store_seeds(place(repo), stored.run, {0: low, 1: replace(high, forecast_var=high.forecast_var * factor)}, 2)
+    path.write_bytes(kept)
+    stored.run.digest = digest
+    write_run(place(repo), stored.run)
+
+
+def test_forecasts_are_the_mean_of_their_seeds(repo):
+    seeds(repo)
+    assert [item for item in failures(repo) if item["guard"] == "records"] == []
+    seeds(repo, 1 + 1e-9)
+    failure = only(failures(repo), "records")
+    assert failure["file"] == f"{RESULT}/seeds.parquet"
+    assert failure["problem"].startswith("its mean differs from forecasts.parquet by up to 6.25e-10, relative")
+
+
+@pytest.mark.parametrize("digests", [{}, {"0": "f" * 64}, {"0": "f" * 64, "1": "f" * 64}])
+def test_the_seeds_that_a_record_names_are_there(repo, digests):
+    run = read(place(repo)).run
+    run.seed_digests = digests
+    write_run(place(repo), run)
+    assert only(failures(repo), "records")["file"].startswith(RESULT)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda run: setattr(run, "runs", 2), "runs 2, in the base 3"),
+        (lambda run: run.about.update(tuned_on="development"), "tuned_on development, in the base None"),
+        (lambda run: run.about.update(family="other"), "family other, in the base flat"),
+        (lambda run: run.seed_digests.update({"1": "f" * 64}), "digest of seed 1 ffffffffffff, in the base None"),
+    ],
+)
+def test_what_a_record_says_of_a_version_stays(repo, edit, said):
+    run = read(place(repo)).run
+    run.runs = 3
+    write_run(place(repo), run)
+    commit(repo.root)
+    edit(run)
+    run.about["description"] = "in other words"
+    write_run(place(repo), run)
+    assert said in only(failures(repo, "--base", "main"), "kept")["problem"]
+
+
+def test_an_edition_of_the_base_never_changes(repo):
+    shutil.copy(ROOT / "CITATION.cff", repo.root)
+    assert repo("freeze", "2026.1").code == 0
+    assert failures(repo, "--base", "main") == [], "a new one may come"
+    commit(repo.root)
+    folder = repo.root / "editions/2026.1"
+    changed, gone, new = "editions/2026.1/CITATION.bib", "editions/2026.1/entries.json", "editions/2026.1/more.txt"
+    (repo.root / changed).write_text("other")
+    (repo.root / gone).unlink()
+    (repo.root / new).write_text("")
+    found = failures(repo)
+    assert [(item["guard"], item["file"]) for item in found] == [("frozen", gone), ("frozen", new), ("frozen", changed)]
+    sums = folder / "SHA256SUMS"
+    lines = [line for line in sums.read_text().splitlines() if "entries.json" not in line and "N.bib" not in line]
+    lines += [f"{hashlib.sha256((repo.root / name).read_bytes()).hexdigest()}  {Path(name).name}" for name in
+              (changed, new)]  # fmt: skip
+    sums.write_text("".join(f"{line}\n" for line in lines))
+    assert failures(repo) == []
+    found = {item["file"]: item["problem"] for item in failures(repo, "--base", "main")}
+    assert set(found) == {changed, gone, new, "editions/2026.1/SHA256SUMS"}
+    assert found[gone].startswith("is gone") and found[new].startswith("is new")
+    shutil.rmtree(folder)
+    assert {item["guard"] for item in failures(repo, "--base", "main")} == {"frozen"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<svg><script>alert(1)</script></svg>",
+        "<svg onload='alert(1)'/>",
+        '<svg><a xlink:href="https://example.org">x</a></svg>',
+        "<svg><a href = ' javascript:alert(1)'>x</a></svg>",
+    ],
+)
+@pytest.mark.parametrize("name", ["results/tiny/figures/more.svg", "editions/x.SVG"])
+def test_a_picture_that_runs_or_leads_elsewhere(repo, content, name):
+    path = repo.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    assert only(failures(repo), "pictures")["file"] == name
+    path.write_text('<svg xmlns:xlink="http://www.w3.org/1999/xlink"><use xlink:href="#m1"/></svg>')
+    assert failures(repo) == []
+
+
+def test_another_threshold_of_regimes_needs_a_new_protocol(repo):
+    results = repo.root / "results"
+    realized = read_realized(results, "tiny")
+    write_realized(results, "tiny", replace(realized, vix_crisis=35.0))
+    failure = only(failures(repo, "--base", "main"), "published")
+    assert failure["problem"].startswith(f"vix_crisis 35, in the base {realized.vix_crisis:g}")
+    repo.settings["protocol"] = "2.0"
+    repo.write_settings()
+    assert [item for item in failures(repo, "--base", "main") if item["guard"] == "published"] == []
+
+
+def test_published_values_do_not_become_nan_and_the_truth_stays(repo):
+    results = repo.root / "results"
+    realized = read_realized(results, "tiny")
+    truth = realized.measure_var * 1.5
+    write_realized(results, "tiny", replace(realized, true_var=truth))
+    commit(repo.root)
+    measure, other = realized.measure_var.copy(), truth.copy()
+    measure[2, 1], other[4, 0] = np.nan, 2 * other[4, 0]
+    write_realized(results, "tiny", replace(realized, measure_var=measure, true_var=other))
+    found = [item["problem"] for item in failures(repo, "--base", "main") if item["guard"] == "published"]
+    assert found[0].startswith(f"BBB on {realized.dates[2]} is nan, in the base ")
+    assert found[1].startswith(f"true_var of AAA on {realized.dates[4]} is ")
+    write_realized(results, "tiny", realized)
+    assert only(failures(repo, "--base", "main"), "published")["problem"] == "has no true_var, the base has"
+
+
+def test_a_folder_with_the_name_of_a_board(repo):
+    shutil.copytree(repo.root / RESULT, repo.root / "results/tiny/official/next-day/leaderboard.json")
+    found = failures(repo, boards=True)
+    assert any("official/next-day/leaderboard.json/run.json" in item["file"] for item in found)
 
 
 def test_what_others_added_to_the_base_since_is_not_missed(repo):

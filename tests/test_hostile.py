@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import DATASET, ROOT, made_up_bars, made_up_vix
+
+from bench import executor
+from bench.process import ABANDONED_SECONDS, STAGE, staged, sweep_stages
 
 FAILING = {
     "raises in forecast": (
@@ -577,3 +581,104 @@ def test_the_future_is_not_there(sandbox):
     records = sandbox.run_json("pry")["measured"]["seeds"]["0"]["records"]
     assert len(records) > 5
     assert all(min(record["sees_the_present_in"]) > 0 for record in records)  # the search does search
+
+
+@pytest.mark.parametrize("use", ["auto", "off"])
+def test_folders_too_deep_to_remove_by_recursion_are_removed(sandbox, use):
+    sandbox.settings["limits"] |= {"sandbox": use, "forecast_seconds": 6}
+    sandbox.write_settings()
+    sandbox.add_entry(
+        "digger",
+        """
+import os
+class Model(Forecaster):
+    def fit(self, history):
+        self.record(stage=os.path.dirname(os.getcwd()))
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+    def forecast(self, history):
+        return history.variance[-1]
+""",
+    )
+    outcome = sandbox("run", "digger", "mean")
+    assert outcome.code == 0, outcome.err
+    (record,) = sandbox.run_json("digger")["measured"]["seeds"]["0"]["records"]
+    assert not Path(record["stage"]).exists()
+
+
+def test_what_nobody_foresaw_costs_one_entry_its_result(sandbox, monkeypatch):
+    right = executor.walk
+
+    def wrong(panel, split, entry, *rest, **options):
+        if entry.name == "flat":
+            raise RecursionError("too deep")
+        return right(panel, split, entry, *rest, **options)
+
+    monkeypatch.setattr(executor, "walk", wrong)
+    assert sandbox("run", "flat", "mean").code == 1
+    record = sandbox.run_json("flat")
+    assert record["state"] == "failed"
+    assert record["reason"] == "the harness broke off: RecursionError: too deep"
+    assert sandbox.run_json("mean")["state"] == "done"
+
+
+def test_stages_without_a_mark_are_swept_when_nobody_can_be_using_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    new, old, other = (tmp_path / name for name in (f"{STAGE}new", f"{STAGE}old", "volmark-check-old"))
+    past = time.time() - 2 * ABANDONED_SECONDS
+    for folder in (new, old, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (past, past))
+    with staged(tmp_path, []) as held:
+        sweep_stages()
+        assert held.is_dir()
+    assert new.is_dir()
+    assert other.is_dir()
+    assert not old.exists()
+
+
+def test_the_whole_crew_is_watched_while_one_is_waited_for(sandbox):
+    """The second worker hoards and the first one sleeps."""
+    sandbox.settings["limits"] |= {"forecast_seconds": 5, "fit_seconds": 5}
+    sandbox.write_settings()
+    sandbox.add_entry(
+        "pair",
+        """
+import time
+class Model(PerSymbol, Forecaster):
+    def fit_symbol(self, series):
+        if series.symbol == "CCC":
+            self.hoard = np.ones(80_000_000)
+            time.sleep(1)
+            del self.hoard
+        else:
+            time.sleep(2)
+    def forecast_symbol(self, series):
+        return series.variance[-1]
+""",
+    )
+    assert sandbox("run", "pair", "--jobs", "2").code == 1
+    assert sandbox.run_json("pair")["reason"] == "used more than 400 MB of memory"
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_no_file_of_an_entry_stands_in_for_a_package_of_the_worker(sandbox, command):
+    """NumPy comes from the packages, before the entry's folder is in reach."""
+    folder = sandbox.add_entry(
+        "mask", "class Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[-1]"
+    )
+    (folder / "numpy").mkdir()
+    (folder / "numpy" / "__init__.py").write_text("raise RuntimeError('in place of a package')")
+    outcome = sandbox(command, "mask")
+    assert outcome.code == 0, outcome.out + outcome.err
+
+
+def test_modules_of_an_entry_win_over_packages(sandbox):
+    folder = sandbox.add_entry(
+        "own",
+        "from pandas import HERE\nclass Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[-1]",
+    )
+    (folder / "pandas.py").write_text("HERE = True\n")
+    assert sandbox("run", "own").code == 0

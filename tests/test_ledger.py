@@ -143,7 +143,8 @@ def test_lines_are_shown_and_filtered(sandbox):
         ([event(), event("replaced", "1", A, B, replaces=Replaced("1", A))], ":2: .*changed without a new version"),
         ([event(), event("withdrawn", identity=B, reason="x")], ":2: .*withdraws bbb.*, but aaa.* counts"),
         ([event(), event("withdrawn")], ":2: .*withdrawn without a reason"),
-        ([event(), event("withdrawn", reason="x"), event(identity=B)], ":3: .*stood for identity aaa.*, now for bbb"),
+        ([event(), event("withdrawn", reason="x"), event(identity=B)], ":3: .*identity aaa.*, now for identity bbb"),
+        ([event(), event("withdrawn", reason="x"), event(digest=B)], ":3: .*digest aaa.* before, now for .*digest bbb"),
     ],
 )
 def test_a_line_that_does_not_follow_is_named(events, message):
@@ -159,6 +160,8 @@ def test_replaying_gives_what_counts():
         event("accepted", "3", "c" * 64, A),
     ]
     key = Key("tiny", "official", "next-day", "flat")
+    again = event(), event("withdrawn", reason="x"), event()
+    assert ledger.replay(again) == {key: again[2]}
     assert ledger.replay(steps[:2])[key].version == "2"
     assert ledger.replay(steps[:3]) == {}
     assert ledger.replay(steps) == {key: steps[3]}

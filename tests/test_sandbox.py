@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from bench import sandbox as levels
 from bench.config import Limits
 from bench.errors import BenchError
 from bench.process import WorkerProcess, staged
+from bench.worker import JOIN_SESSION_KEYRING, KEYCTL
 
 needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
 pytestmark = pytest.mark.usefixtures("plain_figures")
@@ -290,9 +293,9 @@ def test_a_record_without_a_level_can_still_be_read(sandbox):
 def without_bwrap(monkeypatch):
     """A machine on which bubblewrap is not installed."""
     monkeypatch.setenv("PATH", "/nowhere")
-    levels.obstacle.cache_clear()
+    levels.trial.cache_clear()
     yield
-    levels.obstacle.cache_clear()
+    levels.trial.cache_clear()
 
 
 def test_without_bubblewrap_entries_run_at_the_weaker_level(sandbox, without_bwrap):
@@ -317,12 +320,12 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
     (tmp_path / "bwrap").write_text("#!/bin/sh\necho warning >&2\necho 'bwrap: No permissions' >&2\nexit 1\n")
     (tmp_path / "bwrap").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    levels.obstacle.cache_clear()
+    levels.trial.cache_clear()
     try:
         assert levels.obstacle() == "bwrap: No permissions"
         assert levels.level("auto") == levels.PROCESS
     finally:
-        levels.obstacle.cache_clear()
+        levels.trial.cache_clear()
 
 
 @needs_bwrap
@@ -333,3 +336,85 @@ def test_closing_waits_until_everything_inside_has_ended(tmp_path):
         worker.close()
         worker.close()
         assert not [process for process in inside if process.is_running() and process.status() != "zombie"]
+
+
+UNSHARE = "import ctypes; raise SystemExit(1 + ctypes.CDLL(None).unshare(0x10000000))"  # a user name space: -1 or 0
+
+
+@needs_bwrap
+def test_the_kernels_settings_and_new_name_spaces_are_out_of_reach(shut_in):
+    """Also where the harness runs as root, whose files those of /proc/sys are."""
+    shut_in.add_entry(
+        "tuner",
+        tries(
+            settings="os.statvfs('/proc/sys').f_flag & os.ST_RDONLY",
+            spaces=f"os.spawnl(os.P_WAIT, sys.executable, sys.executable, '-S', '-c', {UNSHARE!r})",
+        ),
+    )
+    assert shut_in("run", "tuner").code == 0
+    found = told(shut_in, "tuner")
+    assert found["settings"] == "1"
+    if levels.trial(levels.NO_NESTING) is None:
+        assert found["spaces"] == "0"
+
+
+def test_an_older_bubblewrap_does_without_what_it_does_not_know(monkeypatch, tmp_path):
+    (tmp_path / "bwrap").write_text(
+        "#!/bin/sh\ncase \"$*\" in *--disable-userns*) echo 'Unknown option --disable-userns' >&2; exit 1;; esac\n"
+    )
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    levels.trial.cache_clear()
+    try:
+        assert levels.obstacle() is None
+        assert "--disable-userns" not in levels.inside(["true"], tmp_path, [])
+    finally:
+        levels.trial.cache_clear()
+
+
+@needs_bwrap
+def test_its_working_directory_is_none_of_the_disk_and_has_a_size(shut_in):
+    shut_in.add_entry(
+        "hoarder",
+        tries(
+            size="(s := os.statvfs('.')).f_blocks * s.f_frsize",
+            so_many="[os.memfd_create('more') for _ in range(300)]",
+            same="Path.home() == Path(tempfile.gettempdir()) == Path.cwd()",
+        ),
+    )
+    assert shut_in("run", "hoarder").code == 0
+    assert told(shut_in, "hoarder") == {
+        "size": str(levels.TEMPORARY_BYTES), "so_many": "stopped: OSError", "same": "True"
+    }  # fmt: skip
+
+
+KEYS = """
+import ctypes, platform
+LIBC = ctypes.CDLL(None)
+ADD = {"x86_64": 248, "aarch64": 217}[platform.machine()]
+SESSION = ctypes.c_int(-3)
+
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "told"):
+            self.told = True
+            self.record(key=LIBC.syscall(ADD, b"user", b"volmark-note", b"seen", 4, SESSION))
+        return history.variance[-1]
+"""
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
+    machine = platform.machine()
+    if machine not in KEYCTL or ctypes.CDLL(None).syscall(KEYCTL[machine], JOIN_SESSION_KEYRING, None) == -1:
+        pytest.skip("the kernel keeps no keys here")
+    sandbox.settings["limits"]["sandbox"] = use
+    sandbox.write_settings()
+    keys = []
+    for entry in ("writer", "reader"):
+        sandbox.add_entry(entry, KEYS)
+        assert sandbox("run", entry).code == 0
+        (record,) = sandbox.run_json(entry)["measured"]["seeds"]["0"]["records"]
+        keys.append(record["key"])
+    assert min(keys) > 0
+    assert keys[0] != keys[1]  # the same number is the same key: the first run's, seen by the second

@@ -16,11 +16,13 @@ JOBS = [(name, job, spec) for name, flow in WORKFLOWS.items() for job, spec in f
 STEPS = [(name, job, step) for name, job, spec in JOBS for step in spec["steps"]]
 RUNS = [step["run"] for _, _, step in STEPS if "run" in step]
 RIGHTS = {
-    "tests.yml": {"contents": "read"},
-    "entry.yml": {"contents": "read"},
-    "entry-comment.yml": {"actions": "read", "contents": "read", "pull-requests": "write"},
-    "leaderboard.yml": {"contents": "write"},
+    "tests.yml": [{"contents": "read"}],
+    "entry.yml": [{"contents": "read"}],
+    "entry-comment.yml": [{"actions": "read", "contents": "read", "pull-requests": "write"}],
+    "leaderboard.yml": [{"contents": "read"}, {"contents": "write"}],
 }
+"""By job."""
+RUN_ENTRIES = {"make update", "make preview", "make check-entries", "bash .ci/run"}
 
 
 def test_the_workflows_are_valid():
@@ -51,7 +53,27 @@ def test_a_workflow_has_the_rights_it_needs_and_no_others(name, rights):
     flow = WORKFLOWS[name]
     top = flow["permissions"]
     assert top in ({}, {"contents": "read"}), "what a job may beyond reading stands at the job"
-    assert [spec.get("permissions", top) for spec in flow["jobs"].values()] == [rights]
+    assert [spec.get("permissions", top) for spec in flow["jobs"].values()] == rights
+
+
+def test_no_job_that_runs_entries_may_write():
+    running = [(name, job, spec) for name, job, spec in JOBS if RUN_ENTRIES & {s.get("run") for s in spec["steps"]}]
+    assert {name for name, _, _ in running} == {"tests.yml", "entry.yml", "leaderboard.yml"}
+    for name, job, spec in running:
+        rights = spec.get("permissions", WORKFLOWS[name]["permissions"])
+        assert set(rights.values()) == {"read"}, (name, job)
+        assert not any("GITHUB_TOKEN" in step.get("env", {}) for step in spec["steps"])
+
+
+def test_what_is_committed_was_verified_by_the_job_that_may_write():
+    job = WORKFLOWS["leaderboard.yml"]["jobs"]["commit"]
+    assert job["needs"] == "run"
+    assert [step["run"] for step in job["steps"] if "run" in step] == [
+        "bash scripts/ci/take_over_results.sh",
+        "make verify",
+        ".venv/bin/python scripts/ci/commit_results.py",
+    ]
+    assert {"BASE": "HEAD"} in [step.get("env") for step in job["steps"]]
 
 
 def test_no_workflow_runs_a_request_with_the_rights_of_the_base():
@@ -67,13 +89,13 @@ def test_every_job_has_an_end_and_every_writer_waits_for_the_one_before():
     for name, job, spec in JOBS:
         assert 1 <= int(spec["timeout-minutes"]) <= 360, (name, job)
     for name, rights in RIGHTS.items():
-        if "write" in rights.values():
+        if any("write" in of_job.values() for of_job in rights):
             assert WORKFLOWS[name]["concurrency"]["cancel-in-progress"] == "false"
 
 
 def test_no_checkout_leaves_a_token_behind():
     checkouts = [step for _, _, step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == len(WORKFLOWS)
+    assert len(checkouts) == len(JOBS)
     for step in checkouts:
         assert step["with"]["persist-credentials"] == "false"
         assert "ref" not in step["with"], "the commit of the event: for entry-comment the default branch"

@@ -296,7 +296,7 @@ def _limits(measured: Sequence[Measured], settings: Settings) -> Finding:
 
 def _outside(outcomes: Sequence[_Outcome], failed_only: bool = False) -> list[Finding]:
     """What the watch saw; where an entry failed early, that it saw nothing says little."""
-    seen = [(facts.get("kind"), str(facts.get("what"))) for outcome in outcomes for facts in outcome.seen]
+    seen = [(str(facts.get("kind")), str(facts.get("what"))) for outcome in outcomes for facts in outcome.seen]
     findings = []
     for check, (kinds, advice) in OUTSIDE.items():
         what = list(dict.fromkeys(text for kind, text in seen if kind in kinds))

@@ -194,6 +194,8 @@ def verify_(
     else:
         for failure in report.failures:
             show(str(failure))
+        for notice in report.notices:
+            say(f"notice: {notice}")
         found = f"{report.results} results, {report.boards} boards, {report.events} lines of the ledger{against}"
         say(f"{len(report.failures)} failures: {found}" if report.failures else f"verified: {found}")
     if report.failures:

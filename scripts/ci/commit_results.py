@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+import zipfile
+import zlib
 from os import environ
 from pathlib import Path
 
@@ -19,6 +21,8 @@ SUFFIXES = {".md", ".csv", ".json", ".jsonl", ".parquet", ".npz", ".svg", ".png"
 BARS = {"bars", "vix", "repairs"}
 """Names of the files of a snapshot, without their endings."""
 PRICES = {"open", "high", "low", "close", "adj close", "adj_close", "volume"}
+ARTIFACT_BYTES = 40_000
+"""Of all arrays that entries sent as artifacts, unpacked, in one commit: 5,000 numbers, few beside a panel's."""
 MESSAGE = "Boards: results and ledger brought up to date"
 # The token is in no argument and in no file; hooks are not ours to run.
 AS_BOT = (
@@ -35,9 +39,9 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *AS_BOT, *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
-def names(*arguments: str) -> list[str]:
+def names(command: str, *arguments: str) -> list[str]:
     """The paths that a git command lists, which ends each with a zero byte."""
-    return [name for name in git(*arguments, "-z").split("\0") if name]
+    return [name for name in git(command, "-z", *arguments).split("\0") if name]
 
 
 def columns(path: Path) -> set[str]:
@@ -68,14 +72,49 @@ def objection(name: str) -> str | None:
     return f"has columns of bars: {', '.join(sorted(prices))}" if prices else None
 
 
-def main() -> None:
-    """Commit and push, or say that nothing changed; exits with one line per objection."""
+def unpacked_bytes(path: Path, limit: int) -> int:
+    """Bytes of what an archive holds; not more than one above the limit is unpacked of a file in it."""
+    with zipfile.ZipFile(path) as archive:
+        total = 0
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                total += len(file.read(limit + 1))
+            if total > limit:
+                break
+    return total
+
+
+def too_many_artifacts(changed: list[str]) -> dict[str, str]:
+    """Objections to new or changed arrays of entries: what an entry was handed could be published through them."""
+    total = 0
+    for name in changed:
+        path = Path(name)
+        if path.suffix != ".npz" or not path.is_file() or path.is_symlink():
+            continue
+        try:
+            total += unpacked_bytes(path, ARTIFACT_BYTES)
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            return {name: f"cannot be read: {error}"}
+        if total > ARTIFACT_BYTES:
+            return {name: f"artifacts of more than {ARTIFACT_BYTES} bytes: a person looks at them and commits them"}
+    return {}
+
+
+def stage() -> list[str]:
+    """Stage results/ and README.md; returns what changed in them, or exits with one line per objection."""
     git("add", "--all", "--", "results", "README.md")
     staged = names("diff", "--cached", "--name-only", "--no-renames")
     others = names("diff", "--name-only") + names("ls-files", "--others", "--exclude-standard")
     objections = {name: why for name in staged + others if (why := objection(name))}
+    objections = objections or too_many_artifacts(staged)
     if objections:
         sys.exit("\n".join(f"refused: {name}: {why}" for name, why in objections.items()))
+    return staged
+
+
+def main() -> None:
+    """Commit and push, or say that nothing changed; exits with one line per objection."""
+    staged = stage()
     if not staged:
         sys.stdout.write("nothing changed\n")
         return
