@@ -20,7 +20,7 @@ INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check -
 
 .PHONY: leaderboard test lint readme install check-entries verify preview snapshot update clean
 
-leaderboard: $(READY)
+leaderboard: $(if $(filter us21/1,$(DATASET)/$(FRESH)),$(READY_NETWORKS),$(READY))  # networks are trained for us21 alone
 	@rm -rf $(SCRATCH)/$(DATASET) && mkdir -p $(SCRATCH)
 	@if [ $(FRESH) != 1 ] && [ -d results/$(DATASET) ]; then cp -r results/$(DATASET) $(SCRATCH)/; fi
 	$(BENCH) run --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) > /dev/null || [ $$? -eq 1 ]

@@ -106,15 +106,16 @@ class Release:
 
 @dataclass(frozen=True)
 class Standing:
-    """An entry's score on the headline task of a board."""
+    """An entry's score on the headline task of a board; `data` is the identity of the bars."""
 
     dataset: str
+    data: str
     split: str
     task: str
     qlike: float
 
     def __str__(self) -> str:
-        return f"{self.dataset}, {self.split}, {self.task}: QLIKE {self.qlike:.4f}"
+        return f"{self.dataset} (data {self.data[:8]}), {self.split}, {self.task}: QLIKE {self.qlike:.4f}"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,9 @@ def read_standing(leaderboard: Path, entry: str) -> Standing | None:
             (table["rows"] for table in board["tables"] if table["task"] == board["headline"]), []
         )
         scores = {row["entry"]: float(row["qlike"]) for row in rows}
-        return Standing(board["dataset"], board["split"], board["headline"], scores[entry]) if entry in scores else None
+        if entry not in scores:
+            return None
+        return Standing(board["dataset"], str(board["data_identity"]), board["split"], board["headline"], scores[entry])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -15,8 +15,7 @@ import yaml
 
 from bench import __version__, store
 from bench.board.gather import BESIDE
-from bench.board.table import build_board
-from bench.board.writing import MAIN_SPLIT, board_folder, disagreements
+from bench.board.writing import MAIN_SPLIT, board_folder
 from bench.campaign import identity_of
 from bench.citation import CitedEntry, Metadata, Release, cite_benchmark, read_metadata, render
 from bench.config import Dataset, Registry
@@ -24,9 +23,10 @@ from bench.editions import PATTERN, SUMS, Facts, FrozenDataset, measure_digest
 from bench.entries import Entry, discover
 from bench.errors import BenchError, StorageError
 from bench.files import as_json, locked, write_atomic
+from bench.guards import verify
 from bench.realized import read_realized
 from bench.scores import cells_of
-from bench.store import Measured, Place, Run
+from bench.store import Measured, Run
 
 LICENCE = "CC-BY-4.0"
 """Of forecasts and scores; see docs/data-and-licence.md."""
@@ -35,8 +35,8 @@ LICENCE = "CC-BY-4.0"
 def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: None) -> Path:
     """Freezes what is stored as an edition; returns its folder, which appears whole or not at all.
 
-    Raises a `BenchError` where the name is taken or no `YEAR.NUMBER`, where a result is damaged, missing or not that
-    of today's `submissions/`, and where a board is not the one that the stored results give.
+    Raises a `BenchError` where the name is taken or no `YEAR.NUMBER`, and with a line for each thing that is in the
+    way: what the guards of `bench verify` say, and results that are missing or not those of today's `submissions/`.
     """
     if not PATTERN.fullmatch(name):
         raise BenchError(f"`{name}` is no name of an edition: write YEAR.NUMBER, such as 2026.1")
@@ -63,32 +63,29 @@ def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: 
 
 def contents(registry: Registry, name: str) -> dict[str, bytes]:
     """Returns the files of an edition by path; the same results give the same bytes. Errors as `freeze`."""
-    catalogue = discover(registry.root / "submissions", registry.settings.tasks)
-    if catalogue.problems:
-        raise BenchError("cannot freeze:\n" + "\n".join(f"  {problem}" for problem in catalogue.problems))
-    runs: list[Run] = []
-    datasets: dict[str, FrozenDataset] = {}
-    files: dict[str, bytes] = {"settings.yaml": (registry.root / "bench.yaml").read_bytes()}
-    problems: list[str] = []
-    for dataset in map(registry.dataset, registry.dataset_ids()):
-        if not store.places(registry.results, dataset.id, MAIN_SPLIT):
-            continue
-        found, wrong = _results_of(registry, dataset, catalogue.entries)
-        wrong = wrong or _board_problems(registry, dataset)
-        problems += wrong
-        if not wrong:
-            files |= _board_files(registry, dataset)
-            runs += found
-            datasets[dataset.id] = FrozenDataset(
-                identity={run.split: run.data_identity for run in found},
-                measure=measure_digest(registry.results, dataset),
-            )
-    if problems:
-        raise BenchError("cannot freeze:\n" + "\n".join(f"  {problem}" for problem in problems))
+    found = map(registry.dataset, registry.dataset_ids())
+    datasets = [dataset for dataset in found if store.places(registry.results, dataset.id, MAIN_SPLIT)]
     if not datasets:
         raise BenchError(f"no results to freeze in {registry.results}: `bench run` makes them")
-    facts = Facts(edition=name, version=__version__, protocol=registry.settings.protocol, datasets=datasets)
-    cited = {entry: CitedEntry.of(catalogue.entries[entry]) for entry in sorted({run.entry for run in runs})}
+    entries = discover(registry.root / "submissions", registry.settings.tasks).entries
+    problems = [str(failure) for failure in verify(registry).failures]
+    for dataset in datasets:
+        problems += _outdated(registry, dataset, entries) + _missing(registry, dataset, entries)
+    if problems:
+        raise BenchError("cannot freeze:\n" + "\n".join(f"  {problem}" for problem in problems))
+    runs: list[Run] = []
+    frozen: dict[str, FrozenDataset] = {}
+    files: dict[str, bytes] = {"settings.yaml": (registry.root / "bench.yaml").read_bytes()}
+    for dataset in datasets:
+        mine = _runs_of(registry, dataset)
+        runs += mine
+        files |= _board_files(registry, dataset)
+        frozen[dataset.id] = FrozenDataset(
+            identity={run.split: run.data_identity for run in mine},
+            measure=measure_digest(registry.results, dataset),
+        )
+    facts = Facts(edition=name, version=__version__, protocol=registry.settings.protocol, datasets=frozen)
+    cited = {entry: CitedEntry.of(entries[entry]) for entry in sorted({run.entry for run in runs})}
     files["edition.json"] = as_json(facts.model_dump())
     files["forecasts.json"] = as_json([_record(run) for run in runs])
     files["entries.json"] = as_json({key: entry.model_dump(exclude_none=True) for key, entry in cited.items()})
@@ -97,40 +94,42 @@ def contents(registry: Registry, name: str) -> dict[str, bytes]:
     return {**dict(sorted(files.items())), SUMS: sums.encode()}
 
 
-def _results_of(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> tuple[list[Run], list[str]]:
-    """The records behind a dataset's official board, and what keeps them from being frozen, one line each.
+def _runs_of(registry: Registry, dataset: Dataset) -> list[Run]:
+    """The records behind a dataset's official board.
 
     The board shows places on another split beside its own, so the headline results of that one belong to it.
     """
     main, headline = MAIN_SPLIT, registry.settings.headline
     wanted = store.places(registry.results, dataset.id, main)
     beside = store.places(registry.results, dataset.id, BESIDE[main]) if BESIDE.get(main) in dataset.splits else []
-    runs, problems = [], []
-    for place in [*wanted, *(place for place in beside if place.task == headline)]:
-        item = store.read(place)
-        if item.run is None or item.problem or item.state == store.MISSING:
-            problems.append(item.problem or f"{place} is not finished: run it again")
-        elif place.entry not in entries:
-            problems.append(f"{place} is of no entry under submissions/: remove it, or bring the entry back")
-        elif place.split == main and _is_outdated(registry, dataset, entries[place.entry], item.run):
-            problems.append(f"{place} is not of the entry as it is under submissions/ now: run it again")
-        else:
-            runs.append(item.run)
-    return runs, problems + _missing(registry, dataset, entries, wanted)
+    runs = (store.read_run(place) for place in [*wanted, *(place for place in beside if place.task == headline)])
+    return [run for run in runs if run is not None]
 
 
-def _is_outdated(registry: Registry, dataset: Dataset, entry: Entry, run: Run) -> bool:
-    task = registry.settings.task(run.task)
-    now = identity_of(registry.settings, dataset, run.split, run.data_identity, entry, task)
-    return run.identity != store.identity_from(now)
+def _outdated(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> list[str]:
+    """Official results without forecasts that are not of the entry as it is now; of the others the guards say it."""
+    lines = []
+    for place in store.places(registry.results, dataset.id, MAIN_SPLIT):
+        run, entry = store.read_run(place), entries.get(place.entry)
+        if run is None or entry is None or run.state == store.DONE or place.task not in registry.settings.tasks:
+            continue
+        task = registry.settings.task(place.task)
+        now = identity_of(registry.settings, dataset, run.split, run.data_identity, entry, task)
+        if run.identity != store.identity_from(now):
+            again = f"`bench run {entry.name} --dataset {dataset.id}`"
+            lines.append(f"{place} is not of the entry as it is under submissions/ now: {again}")
+    return lines
 
 
-def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry], there: list[Place]) -> list[str]:
+def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> list[str]:
     """What a run of all entries would make on the official split and nobody has run yet."""
     settings, split = registry.settings, dataset.split(MAIN_SPLIT)
-    realized = read_realized(registry.results, dataset.id)
+    try:
+        realized = read_realized(registry.results, dataset.id)
+    except BenchError:  # there is no board without the measure: the guards say so
+        return []
     scored = [name for name, task in settings.task_objects.items() if len(cells_of(realized, split, task).origins)]
-    have = {(place.task, place.entry) for place in there}
+    have = {(place.task, place.entry) for place in store.places(registry.results, dataset.id, MAIN_SPLIT)}
     lines = []
     for entry in entries.values():
         answers = settings.path_tasks if entry.is_path else entry.row.tasks
@@ -139,13 +138,6 @@ def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry], th
             again = f"`bench run {entry.name} --dataset {dataset.id}`"
             lines.append(f"{dataset.id}: {entry.name} has no result on {', '.join(lacking)}: {again}")
     return lines
-
-
-def _board_problems(registry: Registry, dataset: Dataset) -> list[str]:
-    """Where the board on disk is not the one that the stored results give."""
-    board = build_board(registry.settings, dataset, MAIN_SPLIT, registry.results)
-    again = f"`bench board --dataset {dataset.id}` makes it again"
-    return [f"{path} {what}: {again}" for path, what in disagreements(board, registry.results)[:1]]
 
 
 def _board_files(registry: Registry, dataset: Dataset) -> dict[str, bytes]:

@@ -163,12 +163,15 @@ def code(tree: Tree) -> Iterator[Failure]:
     settings = tree.registry.settings
     for place, item in tree.stored.items():
         entry, run = tree.catalogue.entries.get(place.entry), item.run
-        if run is None or item.state != DONE or place.dataset not in tree.registry.dataset_ids():
+        if run is None or place.dataset not in tree.registry.dataset_ids():
             continue
         file = tree.record(place)
         dataset = tree.registry.dataset(place.dataset)
         if entry is None:
-            yield Failure("code", file, f"no entry {place.entry} under submissions/: withdraw its results")
+            mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
+            yield Failure("code", file, f"no entry {place.entry} under submissions/: {mend}, or bring the entry back")
+        elif item.state != DONE:
+            continue
         elif entry.row.study != place.study:
             there = f"submissions/{entry.family}/submission.yaml has {_where(entry.row.study)}"
             yield Failure("code", file, f"{place.entry} lies under {_where(place.study)}, {there}")
@@ -233,7 +236,7 @@ def accounts(tree: Tree) -> Iterator[Failure]:
         yield Failure("ledger", path, str(error))
         return
     for key, what in ledger.gaps(state, tree.runs):
-        yield Failure("ledger", tree.record(key.place(results)), f"{what}: run `bench ledger --update`")
+        yield Failure("ledger", tree.record(key.place(results)), what)
     for file in _board_files(results):
         yield from _rows(tree, state, file)
 

@@ -178,19 +178,31 @@ def finished(results: Path) -> dict[Key, Run]:
 
 
 def gaps(state: State, runs: dict[Key, Run]) -> list[tuple[Key, str]]:
-    """Where a ledger's results and those that lie in a folder differ: which one, and both sides."""
+    """Where a ledger's results and those that lie in a folder differ: which one, both sides, and how to mend it."""
+    update = "run `bench ledger --update`"
     found = []
     for key in sorted({*state, *runs}, key=str):
         event, run = state.get(key), runs.get(key)
         if event is None and run is not None:
-            found.append((key, f"identity {run.identity[:12]} is not in the ledger"))
+            found.append((key, f"identity {run.identity[:12]} is not in the ledger: {update}"))
         elif event is not None and run is None:
-            found.append((key, f"the ledger has identity {event.identity[:12]}, but no finished result lies here"))
+            gone = f"the ledger has identity {event.identity[:12]}, but no finished result lies here"
+            found.append((key, f"{gone}: restore it (`git checkout`), or withdraw it: {how_to_withdraw(key)}"))
         elif event is not None and run is not None:
             here = f"identity {run.identity[:12]}, digest {(run.digest or 'none')[:12]}"
             if _short(event) != here:
-                found.append((key, f"{here}; the ledger has {_short(event)}"))
+                is_new = (run.version, run.identity_of.get("protocol")) != (event.version, event.protocol)
+                mend = update if is_new else (
+                    "restore it (`git checkout`), raise its version and run again, or withdraw it: "
+                    + how_to_withdraw(key)
+                )  # fmt: skip
+                found.append((key, f"{here}; the ledger has {_short(event)}: {mend}"))
     return found
+
+
+def how_to_withdraw(key: Key) -> str:
+    """The command that takes a result away."""
+    return f'`bench ledger --withdraw {key.entry} --dataset {key.dataset} --reason "..."`'
 
 
 def changes(state: State, results: Path) -> list[Event]:
@@ -214,7 +226,7 @@ def changes(state: State, results: Path) -> list[Event]:
     if gone:
         raise StorageError(
             f"in the ledger, but no finished result: {'; '.join(gone)}. Restore them, or withdraw them with "
-            '`bench ledger --withdraw ENTRY --reason "..."`'
+            '`bench ledger --withdraw ENTRY --dataset DATASET --reason "..."`'
         )
     return events
 

@@ -83,6 +83,16 @@ def class_name(name: str) -> str:
     return words if words[:1].isalpha() else f"Model{words}"
 
 
+def family_first(name: str) -> str:
+    """A name of two words as citations want that of a person; any other as it is.
+
+    >>> family_first("Fulvio Corsi"), family_first("Corsi, Fulvio"), family_first("Ludwig van Beethoven")
+    ('Corsi, Fulvio', 'Corsi, Fulvio', 'Ludwig van Beethoven')
+    """
+    given, _, family = name.partition(" ")
+    return f"{family}, {given}" if family and not {" ", ","} & set(given + family) else name
+
+
 def _author() -> str:
     """Who git says is at work here, else the name of the user's account."""
     try:
@@ -90,7 +100,7 @@ def _author() -> str:
     except OSError:
         done = None
     if done is not None and done.stdout.strip():
-        return done.stdout.strip()
+        return family_first(done.stdout.strip())
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # an account without a name

@@ -133,6 +133,7 @@ def test_what_is_sound_passes_every_check(sandbox):
     for check in (METADATA, RUNS, SHAPES, POSITIVE, SAME, FUTURE, PAST, LIMITS, NETWORK, WRITES, DATA):
         assert outcome.out.count(f"✓ {check}") == 2
     assert "tiny: 3 symbols" in outcome.out
+    assert "    isolation: " in outcome.out
 
 
 def test_a_constant_that_says_so_passes(sandbox):

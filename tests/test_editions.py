@@ -48,6 +48,7 @@ def box(sandbox: Sandbox, template: Path) -> Sandbox:
         sandbox.add_entry("broken", BROKEN, tasks="path")
         sandbox("run", "--split", "development")
         sandbox("run")
+        sandbox("ledger", "--update")
         git(sandbox.root, "init", "-q")
         commit(sandbox.root)
         shutil.copytree(sandbox.root, template, dirs_exist_ok=True)
@@ -201,6 +202,18 @@ def other_code(box: Sandbox) -> None:
     box.add_entry("flat", DOUBLE, tasks="path")
 
 
+def other_failure(box: Sandbox) -> None:
+    box.add_entry("broken", BROKEN.replace("no", "yes"), tasks="path")
+
+
+def failure_gone(box: Sandbox) -> None:
+    shutil.rmtree(box.root / "submissions" / "broken")
+
+
+def no_ledger(box: Sandbox) -> None:
+    (box.root / "results" / "ledger.jsonl").unlink()
+
+
 def gone(box: Sandbox) -> None:
     shutil.rmtree(box.root / "submissions" / "flat")
 
@@ -216,17 +229,20 @@ def no_measure(box: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (other_number, "leaderboard.json tables.next-day.rows"),
-        (other_text, "LEADERBOARD.md is not what the stored forecasts give"),
-        (other_csv, "leaderboard.csv is not what the stored forecasts give"),
-        (no_figure, ".svg is not there: `bench board --dataset tiny` makes it again"),
+        (other_number, "leaderboard.json: tables.next-day.rows"),
+        (other_text, "LEADERBOARD.md: is not what the stored forecasts give"),
+        (other_csv, "leaderboard.csv: is not what the stored forecasts give"),
+        (no_figure, ".svg: is not there; `bench board --dataset tiny --split official` writes it again"),
         (damaged, "official/next-day/flat: forecasts cannot be read"),
-        (no_record, "official/next-day/flat is not finished"),
+        (no_record, "official/next-day/flat/run.json: is not there, but its folder is"),
         (damaged_beside, "development/next-day/flat/run.json is damaged"),
         (no_result, "tiny: mean has no result on week-ahead: `bench run mean --dataset tiny`"),
         (new_entry, "tiny: new has no result on next-day, week-ahead"),
-        (other_code, "next-day/flat is not of the entry as it is under submissions/ now"),
-        (gone, "next-day/flat is of no entry under submissions/"),
+        (other_code, "next-day/flat/run.json: stale: made with code"),
+        (other_failure, "next-day/broken is not of the entry as it is under submissions/ now"),
+        (gone, "no entry flat under submissions/: `bench ledger --withdraw flat --dataset tiny --reason"),
+        (failure_gone, "no entry broken under submissions/: remove its folder"),
+        (no_ledger, "results/ledger.jsonl: is not there"),
         (wrong_family, "submission.yaml: authors: missing key"),
         (no_measure, "realized.parquet"),
     ],
@@ -236,6 +252,24 @@ def test_what_is_not_sound_is_not_frozen(box: Sandbox, change: Callable[[Sandbox
     done = box("freeze", "2026.1")
     assert done.code in (1, 2) and done.out == "" and said in done.err, done.err
     assert not (box.root / "editions").exists()
+
+
+def test_all_that_is_in_the_way_is_said_at_once(box: Sandbox) -> None:
+    for change in (other_text, new_entry, failure_gone, no_ledger):
+        change(box)
+    said = box("freeze", "2026.1").err
+    for words in ("LEADERBOARD.md: is not", "new has no result", "no entry broken", "ledger.jsonl: is not there"):
+        assert words in said
+
+
+def test_a_row_of_one_task_is_missing_on_no_other(box: Sandbox) -> None:
+    last = "class Model(Forecaster):\n    def forecast(self, history):\n        return history.variance[-1]"
+    box.add_entry("rolling", last, tasks=["rolling-21d"])
+    assert "tiny: rolling has no result on rolling-21d: `bench run rolling" in box("freeze", "2026.1").err
+    box("run", "rolling")
+    box("ledger", "--update")
+    done = box("freeze", "2026.1")
+    assert done.code == 0, done.err
 
 
 def test_a_full_disk_leaves_nothing_behind(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +294,8 @@ def test_what_is_cited_is_what_was_frozen(frozen: Sandbox) -> None:
     other_number(frozen)
     said = frozen("cite", "flat", "--format", "plain").out.splitlines()
     assert said == [
-        "A. Nobody. flat, version 1: made up. Entry of volmark, edition 2026.1 (version 0.1.0, protocol 1.0); tiny, "
-        f"official, next-day: QLIKE {qlike:.4f}, 2026.",
+        "A. Nobody. flat, version 1: made up. Entry of volmark, edition 2026.1 (version 0.1.0, protocol 1.0); tiny "
+        f"(data {board['data_identity'][:8]}), official, next-day: QLIKE {qlike:.4f}, 2026.",
         "The volmark authors. volmark: a benchmark of daily volatility forecasts. Edition 2026.1 (version 0.1.0, "
         "protocol 1.0), 2026.",
     ]

@@ -135,7 +135,7 @@ def test_a_withdrawn_result_may_disappear(repo):
     shutil.rmtree(repo.root / "submissions/mean")
     repo.settings["references"], repo.settings["baseline"] = ["flat"], "flat"
     repo.write_settings()
-    assert repo("ledger", "--withdraw", "mean", "--reason", "a test").code == 0
+    assert repo("ledger", "--withdraw", "mean", "--dataset", "tiny", "--reason", "a test").code == 0
     assert failures(repo, "--base", "main", boards=True) == []
 
 
@@ -146,7 +146,7 @@ def test_a_result_that_changes_without_a_new_version(repo):
     failure = only(found, "kept")
     assert failure["file"] == f"{RESULT}/run.json"
     assert f"digest {run.digest[:12]}, in the base {before['digest'][:12]}, both as version 1" in failure["problem"]
-    assert f"digest {before['digest'][:12]}: run `bench ledger --update`" in only(found, "ledger")["problem"]
+    assert f"digest {before['digest'][:12]}: restore it (`git checkout`), raise" in only(found, "ledger")["problem"]
     assert {item["file"] for item in found if item["guard"] == "boards"} >= {"results/tiny/leaderboard.json"}
 
 
@@ -208,7 +208,7 @@ def test_results_of_an_entry_that_is_gone_or_moved(repo):
     text = spec.read_text()
     spec.write_text(text.replace("name: trial", "name: trials"))
     found = [item for item in failures(repo) if item["guard"] == "code"]
-    assert "no entry trial under submissions/: withdraw its results" in found[0]["problem"]
+    assert "no entry trial under submissions/: `bench ledger --withdraw trial --dataset tiny" in found[0]["problem"]
     spec.write_text(text.replace("study: trials", "study: others"))
     found = [item for item in failures(repo) if item["guard"] == "code"]
     assert "trial lies under study trials, submissions/flat/submission.yaml has study others" in found[0]["problem"]
@@ -220,13 +220,21 @@ def test_results_of_an_entry_that_is_gone_or_moved(repo):
 def test_a_board_that_does_not_follow(repo):
     path = repo.root / "results/tiny/leaderboard.json"
     board = json.loads(path.read_text())
-    board["tables"][0]["rows"][0]["qlike"] = 0.01
+    board["tables"][0]["rows"][0]["qlike"], board["inputs"] = 0.01, "f" * 64
     path.write_text(json.dumps(board))
+    assert repo("verify").err.startswith("1 failure: ")
     failure = only(failures(repo, boards=True), "boards")
     assert failure["file"] == "results/tiny/leaderboard.json"
     assert "tables.next-day.rows." in failure["problem"]
     assert ".qlike: 0." in failure["problem"]
-    assert "here, 0.01 committed; `bench board --dataset tiny --split official` writes it again" in failure["problem"]
+    again = "`bench board --dataset tiny --split official` writes it again"
+    assert f"here, 0.01 committed (and 1 more); {again}" in failure["problem"]
+    repo("board")
+    board = json.loads(path.read_text())
+    inputs = board["inputs"]
+    path.write_text(json.dumps({**board, "inputs": "f" * 64}))
+    failure = only(failures(repo, boards=True), "boards")
+    assert failure["problem"].startswith(f"inputs: {inputs[:12]} here, ffffffffffff committed; ")
 
 
 @pytest.mark.parametrize("name", ["LEADERBOARD.md", "leaderboard.csv"])

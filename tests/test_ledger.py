@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -78,11 +79,14 @@ def test_a_withdrawal_needs_a_reason_and_removes_the_result(sandbox):
     sandbox("run")
     sandbox("ledger", "--update")
     folder = sandbox.root / "results/tiny/official/next-day/extra"
-    assert "needs a reason" in sandbox("ledger", "--withdraw", "extra").err
+    withdraw = "ledger", "--withdraw", "extra", "--dataset", "tiny"
+    assert "name the dataset whose results" in sandbox("ledger", "--withdraw", "extra", "--reason", "x").err
+    assert "needs a reason" in sandbox(*withdraw).err
     assert folder.is_dir()
-    assert "no such result of extra" in sandbox("ledger", "--withdraw", "extra", "--reason", "x", "--task", "y").err
-    outcome = sandbox("ledger", "--withdraw", "extra", "--reason", "it saw  the future")
+    assert "no such result of extra" in sandbox(*withdraw, "--reason", "x", "--task", "y").err
+    outcome = sandbox(*withdraw, "--reason", "it saw  the future")
     assert outcome.code == 0
+    assert outcome.out.count("extra") == 1 and "note" in outcome.out
     assert "the next `bench run` makes extra again" in outcome.err
     assert not folder.exists()
     last = lines(sandbox)[-1]
@@ -102,7 +106,8 @@ def test_a_result_that_is_gone_is_not_withdrawn_by_itself(sandbox):
     assert "in the ledger, but no finished result: flat (tiny official next-day)" in outcome.err
     assert len(lines(sandbox)) == 4
     # an interrupted withdrawal is finished by the same call
-    assert sandbox("ledger", "--withdraw", "flat", "--reason", "test", "--task", "next-day").code == 0
+    withdraw = "ledger", "--withdraw", "flat", "--dataset", "tiny", "--task", "next-day", "--reason", "test"
+    assert sandbox(*withdraw).code == 0
     assert lines(sandbox)[-1]["event"] == "withdrawn"
     assert sandbox("ledger", "--update").code == 0
 
@@ -130,6 +135,9 @@ def test_lines_are_shown_and_filtered(sandbox):
     assert sandbox("ledger").out.count("accepted") == 4
     assert [line["entry"] for line in sandbox("ledger", "flat", "--task", "next-day", "--json").json] == ["flat"]
     assert sandbox("ledger", "--dataset", "other").out == ""
+    for arguments in (["flt"], ["--withdraw", "flt", "--dataset", "tiny", "--reason", "x"]):
+        mistaken = sandbox("ledger", *arguments)
+        assert mistaken.code == 2 and "no entry `flt` (did you mean `flat`?)" in mistaken.err
     for arguments in (["--update", "--withdraw", "flat"], ["--reason", "x"], ["flat", "--update"]):
         assert sandbox("ledger", *arguments).code == 2
 
@@ -150,6 +158,27 @@ def test_lines_are_shown_and_filtered(sandbox):
 def test_a_line_that_does_not_follow_is_named(events, message):
     with pytest.raises(StorageError, match=f"ledger.jsonl{message}"):
         ledger.replay(events)
+
+
+def test_how_to_mend_a_gap_depends_on_what_it_is(sandbox):
+    sandbox("run", "flat")
+    runs = ledger.finished(sandbox.root / "results")
+    sandbox("ledger", "--update")
+    state = ledger.replay(ledger.read_events(sandbox.root / "results"))
+    first, second = runs
+    withdraw = '`bench ledger --withdraw flat --dataset tiny --reason "..."`'
+
+    def said(state, **changed) -> str:
+        (gap,) = ledger.gaps(state, {**runs, first: replace(runs[first], **changed)})
+        return gap[1]
+
+    assert said({second: state[second]}).endswith("is not in the ledger: run `bench ledger --update`")
+    assert said(state, digest=B, version="2").endswith(": run `bench ledger --update`")
+    assert said(state, digest=B).endswith(
+        f": restore it (`git checkout`), raise its version and run again, or withdraw it: {withdraw}"
+    )
+    ((_, gone),) = ledger.gaps(state, {second: runs[second]})
+    assert gone.endswith(f"no finished result lies here: restore it (`git checkout`), or withdraw it: {withdraw}")
 
 
 def test_replaying_gives_what_counts():

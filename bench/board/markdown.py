@@ -300,7 +300,10 @@ def _costs(board: Board) -> str:
         for card in board.cards
     ]  # fmt: skip
     machines = sorted({card.hardware for card in board.cards if card.hardware})
-    notes = [f"† {card.entry}: {card.warnings} warnings in its run record." for card in board.cards if card.warnings]
+    notes = [
+        f"† {card.entry}: {card.warnings} warning{'s' if card.warnings > 1 else ''} in its run record."
+        for card in board.cards if card.warnings
+    ]  # fmt: skip
     made_on = [f"Made on {'; '.join(machines)}."] if machines else []
     made_again: dict[str, list[str]] = {}
     for card in board.cards:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import zip_longest
@@ -126,7 +127,8 @@ def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
 def differences(board: Board, committed: Path, *, tolerance: float, everything: bool = False) -> list[str]:
     """Returns where a board differs from a committed leaderboard.json, one line each; empty where they agree.
 
-    Numbers agree within `tolerance`, relative. The scores and tests of this split are compared, or everything.
+    Numbers agree within `tolerance`, relative. The scores and tests of this split are compared, or everything; what
+    follows from them comes last.
     """
     try:
         theirs = json.loads(committed.read_bytes())
@@ -138,7 +140,14 @@ def differences(board: Board, committed: Path, *, tolerance: float, everything: 
     for name in () if everything else NO_SCORES:
         mine.pop(name, None)
         theirs.pop(name, None)
-    return [f"{where}: {a} here, {b} committed" for where, a, b in unequal(mine, theirs, tolerance)]
+    gaps = sorted(unequal(mine, theirs, tolerance), key=lambda gap: gap[0].partition(".")[0] in NO_SCORES)
+    return [f"{where}: {_short(a)} here, {_short(b)} committed" for where, a, b in gaps]
+
+
+def _short(value: Any) -> str:
+    """A value as a person reads it: of a SHA-256 the beginning."""
+    text = str(value)
+    return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
 
 
 def disagreements(board: Board, results: Path) -> list[tuple[Path, str]]:

@@ -71,6 +71,7 @@ def check(
     from bench.audit.checks import check_on, metadata
     from bench.audit.panels import ground_of
     from bench.process import sweep_stages
+    from bench.sandbox import level
 
     work: Workspace = context.obj
     settings = work.registry.settings
@@ -79,6 +80,7 @@ def check(
     names = dataset or [name for name in DATASETS if name in work.registry.dataset_ids()] or [settings.dataset]
     grounds = [ground_of(work.registry.dataset(name), settings) for name in names] if chosen else []
     sweep_stages()
+    isolation = level(settings.limits.sandbox) if chosen else ""
     beside: dict[tuple[str, str], list[Score]] = {}
     for entry in chosen:
         audited = [check_on(entry, ground, settings, jobs=jobs, seconds=timeout) for ground in grounds]
@@ -88,13 +90,13 @@ def check(
         for report, ground in zip(found[1:], grounds, strict=True):
             report.scores += _beside(work, report, ground, beside)
         if not as_json:
-            show(_text(entry.name, found, grounds))
+            show(_text(entry.name, found, grounds, isolation))
         reports += found
     if as_json:
-        show_json([{**asdict(report), "passed": report.passed} for report in reports])
+        show_json([{**asdict(report), "isolation": isolation, "passed": report.passed} for report in reports])
     failed = sorted({report.entry for report in reports if not report.passed})
     for report in unreadable if not as_json else []:
-        show(_text(report.entry, [report], []))
+        show(_text(report.entry, [report], [], isolation))
     if failed:
         say(f"not passed: {', '.join(failed)}")
         raise typer.Exit(1)
@@ -134,8 +136,8 @@ def _beside(work: Workspace, report: Report, ground: Ground, known: dict[tuple[s
     return [score for score in known[ground.dataset.id, task] if score.entry != report.entry]
 
 
-def _text(name: str, reports: list[Report], grounds: list[Ground]) -> str:
-    """What was found of one entry, a line each."""
+def _text(name: str, reports: list[Report], grounds: list[Ground], isolation: str) -> str:
+    """What was found of one entry, a line each; `isolation` is the level of the sandbox."""
     where = {ground.dataset.id: str(ground) for ground in grounds}
     lines = [name]
     for report in reports:
@@ -143,6 +145,8 @@ def _text(name: str, reports: list[Report], grounds: list[Ground]) -> str:
             lines.append(f"  {where[report.dataset]}")
         if report.skipped:
             lines.append(f"    - not checked here: {report.skipped}")
+        elif report.dataset is not None:
+            lines.append(f"    isolation: {isolation}")
         for finding in report.findings:
             detail = f": {finding.detail}" if finding.detail else ""
             lines.append(f"    {MARKS[finding.passed]} {finding.check}{detail}")

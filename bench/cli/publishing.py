@@ -24,7 +24,7 @@ from bench.cli.common import (
     show_json,
 )
 from bench.cli.running import CORES
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 
 if TYPE_CHECKING:
     from bench.ledger import Event
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "bench ledger har --dataset us21",
             "bench ledger --update",
-            'bench ledger --withdraw my-model --reason "its training data had later days"',
+            'bench ledger --withdraw my-model --dataset us21 --reason "its training data had later days"',
         ),
     )(ledger_)
     app.command(
@@ -59,12 +59,15 @@ def register(app: typer.Typer) -> None:
 def ledger_(
     context: typer.Context,
     entries: Annotated[list[str] | None, typer.Argument(help="Show these entries; default: all.")] = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Dataset; default: all.", show_default=False)
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", "-s", help="Split; default: all.", show_default=False)] = None,
     task: TaskOption = None,
     update: Annotated[bool, typer.Option("--update", help="Append what has changed in the results.")] = False,
     withdraw: Annotated[
-        str | None, typer.Option("--withdraw", help="Remove an entry's results, and say so.", show_default=False)
+        str | None,
+        typer.Option("--withdraw", help="Remove an entry's results on --dataset, and say so.", show_default=False),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why they are withdrawn.", show_default=False)] = None,
     results: ResultsOption = None,
@@ -81,6 +84,8 @@ def ledger_(
         raise BenchError("--reason belongs to --withdraw ENTRY")
     if (update or withdraw is not None) and entries:
         raise BenchError("entries are named only to show them; to withdraw one: --withdraw ENTRY")
+    if withdraw is not None and dataset is None:
+        raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
 
     def is_wanted(event: Event) -> bool:
         named = dataset in (None, event.dataset) and split in (None, event.split)
@@ -95,7 +100,17 @@ def ledger_(
         events = _withdraw(work, folder, withdraw, is_wanted, " ".join((reason or "").split()))
         _tell_events(events, as_json, "")
     else:
-        _tell_events(list(filter(is_wanted, ledger.read_events(folder))), as_json, "no lines")
+        events = ledger.read_events(folder)
+        for entry in entries or []:
+            _check_known(work, entry, events)
+        _tell_events(list(filter(is_wanted, events)), as_json, "no lines")
+
+
+def _check_known(work: Workspace, entry: str, events: Iterable[Event]) -> None:
+    """Raises where an entry is neither in the ledger nor under submissions/."""
+    known = {event.entry for event in events} | set(work.catalogue.entries)
+    if entry not in known:
+        raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
 
 
 def _withdraw(
@@ -107,7 +122,9 @@ def _withdraw(
     if not reason:
         raise BenchError('a withdrawal needs a reason: --reason "..."')
     with _all_locked(folder):
-        state = ledger.replay(ledger.read_events(folder))
+        before = ledger.read_events(folder)
+        _check_known(work, entry, before)
+        state = ledger.replay(before)
         mine = [event for event in state.values() if event.entry == entry and is_wanted(event)]
         if not mine:
             raise BenchError(f"the ledger has no such result of {entry}; what was never accepted is just removed")
@@ -160,7 +177,7 @@ def _tell_events(events: list[Event], as_json: bool, none: str) -> None:
                 "version": event.version,
                 "identity": event.identity[:12],
                 "digest": event.digest[:12],
-                "": event.reason
+                "note": event.reason
                 or (f"replaces {event.replaces.version} {event.replaces.identity[:12]}" if event.replaces else ""),
             }
             for event in events
@@ -197,7 +214,8 @@ def verify_(
         for notice in report.notices:
             say(f"notice: {notice}")
         found = f"{report.results} results, {report.boards} boards, {report.events} lines of the ledger{against}"
-        say(f"{len(report.failures)} failures: {found}" if report.failures else f"verified: {found}")
+        n_failures = len(report.failures)
+        say(f"{n_failures} failure{'s' * (n_failures != 1)}: {found}" if n_failures else f"verified: {found}")
     if report.failures:
         raise typer.Exit(1)
 
