@@ -412,7 +412,7 @@ def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
     sandbox.write_settings()
     keys = []
     for entry in ("writer", "reader"):
-        sandbox.add_entry(entry, KEYS)
+        sandbox.add_entry(entry, f"{KEYS}\n# {entry}\n")  # the same code would be run once
         assert sandbox("run", entry).code == 0
         (record,) = sandbox.run_json(entry)["measured"]["seeds"]["0"]["records"]
         keys.append(record["key"])
