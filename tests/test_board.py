@@ -265,18 +265,18 @@ def test_a_failed_direct_forecast_is_not_replaced_by_a_derived_one(sandbox):
 
 def test_a_leak_raises_an_alarm(sandbox):
     bars = made_up_bars()
-    sandbox.add_entry(
+    oracle = sandbox.add_entry(
         "oracle",
-        f"""
+        """
 class Model(Forecaster):
     def forecast(self, history):
         import json, pathlib
-        return np.array(json.loads(pathlib.Path({str(sandbox.root / "planted.json")!r}).read_text())[len(history)])
+        return np.array(json.loads(pathlib.Path(__file__).with_name("planted.json").read_text())[len(history)])
 """,
     )
     wide = {name: bars.pivot(index="date", columns="symbol", values=name) for name in ("open", "high", "low", "close")}
     measure = garman_klass(*(wide[name].to_numpy() for name in ("open", "high", "low", "close")))
-    (sandbox.root / "planted.json").write_text(json.dumps([*measure.tolist(), [1e-4] * 3]))
+    (oracle / "planted.json").write_text(json.dumps([*measure.tolist(), [1e-4] * 3]))
     assert sandbox("run").code == 0
     conclusion = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())["conclusion"]
     assert conclusion[0].startswith("`oracle` scores far below the noise floor")
