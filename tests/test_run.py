@@ -355,7 +355,10 @@ def test_interrupt_leaves_nothing_half_stored(sandbox):
     for name in ("slow-a", "slow-b"):
         sandbox.add_entry(name, SLOW.replace("0.004", "0.1"), tasks="path")
     process = subprocess.Popen(command(sandbox, "run"), stderr=subprocess.PIPE, text=True)
-    time.sleep(2.0)
+    started = sandbox.root / "results/tiny/.lock"
+    while not started.exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
