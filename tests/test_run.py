@@ -354,7 +354,11 @@ def test_two_runs_at_once_wait_for_each_other(sandbox):
 def test_interrupt_leaves_nothing_half_stored(sandbox):
     for name in ("slow-a", "slow-b"):
         sandbox.add_entry(name, SLOW.replace("0.004", "0.1"), tasks="path")
-    process = subprocess.Popen(command(sandbox, "run"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(sandbox, "run"), stderr=subprocess.PIPE, text=True,
+        # what is started in the background ignores interrupts; no thread runs here
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )  # fmt: skip
     started = sandbox.root / "results/tiny/.lock"
     while not started.exists() and process.poll() is None:
         time.sleep(0.05)
