@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.common import JsonOption, Workspace, examples, is_path, say, show, show_json
+from bench.cli.common import CORES, JobsOption, JsonOption, Workspace, examples, is_path, say, show, show_json
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from bench.audit.panels import Ground
     from bench.entries import Entry
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 DATASETS = ("indices", "simulated")
 """What an entry is checked on where nothing is named, as far as the registry has it: bars that everybody has."""
 MARKS = {True: "✓", False: "✗", None: "-"}
@@ -60,7 +58,7 @@ def check(
         list[str] | None,
         typer.Option("--dataset", "-d", help="Dataset; may be repeated; default: indices and simulated."),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")] = CORES,
+    jobs: JobsOption = CORES,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for an entry on one dataset.")] = 120.0,
     as_json: JsonOption = False,
 ) -> None:

@@ -29,6 +29,9 @@ ResultsOption = Annotated[
         "--results", help="Results folder; default: results/, or scratch/ for entries from outside.", show_default=False
     ),
 ]
+TasksOption = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 SCRATCH = "scratch"

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.common import (
+    CORES,
     DatasetOption,
+    JobsOption,
     JsonOption,
     ResultsOption,
     SplitOption,
+    TasksOption,
     Workspace,
     examples,
     say,
     show,
     show_json,
 )
-from bench.cli.running import CORES
 from bench.errors import BenchError, did_you_mean
 
 if TYPE_CHECKING:
     from bench.ledger import Event
-
-TaskOption = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def ledger_(
         str | None, typer.Option("--dataset", "-d", help="Dataset; default: all.", show_default=False)
     ] = None,
     split: Annotated[str | None, typer.Option("--split", "-s", help="Split; default: all.", show_default=False)] = None,
-    task: TaskOption = None,
+    task: TasksOption = None,
     update: Annotated[bool, typer.Option("--update", help="Append what has changed in the results.")] = False,
     withdraw: Annotated[
         str | None,
@@ -246,8 +246,8 @@ def reproduce_(
     entries: Annotated[list[str], typer.Argument(help="Entries.")],
     dataset: DatasetOption = None,
     split: SplitOption = None,
-    task: TaskOption = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")] = CORES,
+    task: TasksOption = None,
+    jobs: JobsOption = CORES,
     any_bars: Annotated[
         bool, typer.Option("--any-bars", help="Compare with other bars than the pinned ones too; keeps no record.")
     ] = False,

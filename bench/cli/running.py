@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.common import (
+    CORES,
     DatasetOption,
+    JobsOption,
     JsonOption,
     ResultsOption,
     SplitOption,
+    TasksOption,
     Workspace,
     examples,
     say,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def register(app: typer.Typer) -> None:
@@ -51,8 +52,8 @@ def run(
     ] = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")] = CORES,
+    task: TasksOption = None,
+    jobs: JobsOption = CORES,
     plan_only: Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")] = False,
     results: ResultsOption = None,
     save_weights: Annotated[bool, typer.Option("--save-weights", help="Keep what is learnt, in weights/.")] = False,
