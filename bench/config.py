@@ -176,7 +176,6 @@ class Limits(Base):
 
     sandbox: SandboxUse = "auto"
     environment_seconds: float = Field(default=600, gt=0)
-
     run_seconds: float = Field(default=21_600, gt=0)
     start_seconds: float = Field(default=120, gt=0)
     fit_seconds: float = Field(default=3600, gt=0)
@@ -184,6 +183,11 @@ class Limits(Base):
     memory_mb: float = Field(default=4096, gt=0)
     processes: int = Field(default=64, ge=1)
     output_mb: float = Field(default=16, gt=0)
+
+    @field_validator("sandbox", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
 
 
 class Settings(Base):

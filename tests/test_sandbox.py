@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from bench import sandbox as levels
-from bench.config import Limits
+from bench.config import Limits, read_yaml
 from bench.errors import BenchError
 from bench.process import WorkerProcess, staged
 from bench.worker import JOIN_SESSION_KEYRING, KEYCTL
@@ -417,3 +417,9 @@ def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
         keys.append(record["key"])
     assert min(keys) > 0
     assert keys[0] != keys[1]  # the same number is the same key: the first run's, seen by the second
+
+
+def test_off_may_be_written_without_quotes(tmp_path):
+    path = tmp_path / "limits.yaml"
+    path.write_text("sandbox: off\n")
+    assert read_yaml(path, Limits).sandbox == "off"
