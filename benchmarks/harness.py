@@ -24,11 +24,11 @@ import yaml
 from tabulate import tabulate
 
 from bench.board import build_board
-from bench.campaign import Campaign, publish_measure
-from bench.config import Dataset, Registry
-from bench.entries import discover
-from bench.executor import execute, plan
-from bench.panel import Panel
+from bench.data.panel import Panel
+from bench.registry.config import Dataset, Registry
+from bench.registry.entries import discover
+from bench.run.campaign import Campaign, publish_measure
+from bench.run.execute import execute, plan
 
 ROOT = Path(__file__).resolve().parents[1]
 WARMUP = 2000

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from bench import losses, stats
-from bench.stats import bootstrap
+from bench import stats
+from bench.stats import bootstrap, losses
 
 LOSSES = (losses.qlike, losses.squared_error_var, losses.squared_error_vol, losses.absolute_error_vol)
 

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from bench.campaign import open_campaign
-from bench.config import Registry
-from bench.entries import discover
-from bench.history import PANEL_FIELDS, History, Tape
-from bench.splits import origins_of, positions
-from bench.tasks import ONE_STEP, rows_inside, target
+from bench.plugin.history import PANEL_FIELDS, History, Tape
+from bench.plugin.tasks import ONE_STEP, rows_inside, target
+from bench.registry.config import Registry
+from bench.registry.entries import discover
+from bench.registry.windows import origins_of, positions
+from bench.run.campaign import open_campaign
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILY = ROOT / "submissions" / "networks"

@@ -24,19 +24,20 @@ from scipy.signal import lfilter
 from scipy.spatial import cKDTree
 from scipy.special import stdtr
 
-from bench import losses, stats, store
-from bench.board.markdown import grid, probability
-from bench.campaign import open_campaign
-from bench.config import Registry, Split
+from bench import stats, store
+from bench.board.cells import Scored, cells_of, induced_forecasts
+from bench.board.render.markdown import grid, probability
+from bench.data.panel import Panel
 from bench.errors import BenchError
 from bench.files import write_atomic
-from bench.measures import MEASURES
-from bench.panel import Panel
-from bench.realized import read_realized
-from bench.scores import Scored, cells_of, induced_forecasts
-from bench.splits import origins_of, positions
+from bench.plugin.measures import MEASURES
+from bench.plugin.tasks import Rows, Task, rows_inside, target, trailing_mean
+from bench.registry.config import Registry, Split
+from bench.registry.windows import origins_of, positions
+from bench.run.campaign import open_campaign
+from bench.stats import losses
 from bench.store import Place, places
-from bench.tasks import Rows, Task, rows_inside, target, trailing_mean
+from bench.store.realized import read_realized
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.intp]

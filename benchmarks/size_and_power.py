@@ -18,7 +18,7 @@ from scipy.special import stdtr
 from tabulate import tabulate
 
 from bench import stats
-from bench.losses import qlike
+from bench.stats.losses import qlike
 from bench.stats.pairwise import RESOLVABLE
 
 SYMBOLS = 10

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from bench.board import Board
-from bench.board.markdown import render_headline
+from bench.board.render.markdown import render_headline
 from bench.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]

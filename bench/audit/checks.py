@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import watch
 from bench.audit.panels import Ground, plant, replaced
-from bench.config import Settings
-from bench.entries import Entry
-from bench.losses import panel_average, qlike
-from bench.panel import Panel
-from bench.process import EntryFailure
-from bench.splits import origins_of
-from bench.tasks import ONE_STEP, Task, from_path, target
-from bench.walk import Audit, Measured, Walk, lacking, walk
+from bench.data.panel import Panel
+from bench.plugin import watch
+from bench.plugin.tasks import ONE_STEP, Task, from_path, target
+from bench.registry.config import Settings
+from bench.registry.entries import Entry
+from bench.registry.windows import origins_of
+from bench.run.child import EntryFailure
+from bench.run.clock import Audit, Measured, Walk, lacking, walk
+from bench.stats.losses import panel_average, qlike
 
 Array = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.config import Dataset, Settings, Split
+from bench.data.load import load_panel
+from bench.data.panel import PRICES, Panel
+from bench.data.snapshot import write_snapshot
 from bench.errors import DataError
-from bench.panel import PRICES, Panel
-from bench.sources import load_panel
-from bench.sources.snapshot import write_snapshot
+from bench.registry.config import Dataset, Settings, Split
 
 Array = NDArray[np.float64]
 

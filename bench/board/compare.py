@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import losses, stats
-from bench.board.figures import COLOURS, GREY, render_figure
+from bench import stats
 from bench.board.gather import TaskScores
 from bench.board.inference import LABELS, number, number_or_none
-from bench.board.markdown import grid, loss, percent, probability
+from bench.board.render.figures import COLOURS, GREY, render_figure
+from bench.board.render.markdown import grid, loss, percent, probability
 from bench.errors import BenchError, did_you_mean
+from bench.stats import losses
 
 Array = NDArray[np.float64]
 TOP_DAYS = 10

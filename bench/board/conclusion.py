@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.board.model import Board, Row, TaskTable
-from bench.regimes import CALM, CRISIS
+from bench.stats.regimes import CALM, CRISIS
 
 LEVEL = 0.05
 SUSPECT = 0.8

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import store
+from bench.board.cells import Cells, Scored, cells_of, check_cells, induced_forecasts
 from bench.board.model import Absent
-from bench.config import Dataset, Settings
 from bench.errors import BenchError
-from bench.realized import Realized, read_realized
-from bench.scores import Cells, Scored, cells_of, check_cells, induced_forecasts
+from bench.registry.config import Dataset, Settings
 from bench.store import Place, Reproduction, Run, Stored
+from bench.store.realized import Realized, read_realized
 
 BESIDE = {"official": "development"}
 """The split whose places stand beside a split's, on the board of the latter."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import losses, stats
+from bench import stats
+from bench.board.cells import Scored
 from bench.board.model import Conditional, RegimeScore, Test
-from bench.regimes import CALM, CRISIS, UNKNOWN
-from bench.scores import Scored
+from bench.stats import losses
+from bench.stats.regimes import CALM, CRISIS, UNKNOWN
 
 Array = NDArray[np.float64]
 

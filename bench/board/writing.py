@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.board.figures import draw
+from bench.board.build import board_of
 from bench.board.gather import Gathered, gather, inputs_digest
-from bench.board.markdown import render
 from bench.board.model import Board, Card, Row, TaskTable
-from bench.board.table import board_of
-from bench.config import Dataset, Settings
+from bench.board.render.figures import draw
+from bench.board.render.markdown import render
 from bench.files import as_json, write_atomic
+from bench.registry.config import Dataset, Settings
 
 MAIN_SPLIT = "official"
 CHECK_TOLERANCE = 1e-9

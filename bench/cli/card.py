@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench import losses, store
-from bench.config import Registry
-from bench.entries import Entry
+from bench import store
+from bench.board.cells import Scored, cells_of, check_cells
 from bench.errors import BenchError
-from bench.realized import read_realized
-from bench.scores import Scored, cells_of, check_cells
+from bench.registry.config import Registry
+from bench.registry.entries import Entry
+from bench.stats import losses
 from bench.store import Place, Stored, machine_of
+from bench.store.realized import read_realized
 
 
 def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.audit.checks import Report, Score
     from bench.audit.panels import Ground
-    from bench.entries import Entry
+    from bench.registry.entries import Entry
 
 DATASETS = ("indices", "simulated")
 """What an entry is checked on where nothing is named, as far as the registry has it: bars that everybody has."""
@@ -39,7 +39,7 @@ def new(
     author: Annotated[str | None, typer.Option("--author", help="Who made it; default: as git knows you.")] = None,
 ) -> None:
     """Write the folder of a new entry: a model that works, its metadata explained, a test."""
-    from bench.scaffold import scaffold
+    from bench.registry.scaffold import scaffold
 
     work: Workspace = context.obj
     if name in work.catalogue.entries:
@@ -68,8 +68,8 @@ def check(
     """
     from bench.audit.checks import check_on, metadata
     from bench.audit.panels import ground_of
-    from bench.process import sweep_stages
-    from bench.sandbox import level
+    from bench.run.child import sweep_stages
+    from bench.run.sandbox import level
 
     work: Workspace = context.obj
     settings = work.registry.settings

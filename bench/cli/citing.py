@@ -10,8 +10,8 @@ from bench.cli.common import DatasetOption, JsonOption, Workspace, examples, say
 from bench.errors import BenchError, did_you_mean
 
 if TYPE_CHECKING:
-    from bench.citation import CitedEntry, Release, Standing
-    from bench.editions import Edition
+    from bench.publish.citation import CitedEntry, Release, Standing
+    from bench.publish.editions import Edition
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def cite(
     """Cite the benchmark at a frozen edition; an entry with its authors, its score there and its own reference."""
     from dataclasses import asdict
 
-    from bench.citation import FORMATS, cite_benchmark, cite_entry, own_bibtex, render
+    from bench.publish.citation import FORMATS, cite_benchmark, cite_entry, own_bibtex, render
 
     work: Workspace = context.obj
     chosen = next((name for name in FORMATS if name == style), None)
@@ -60,7 +60,7 @@ def cite(
 
 def _edition(work: Workspace, name: str | None, entry: str | None) -> Edition | None:
     """The named edition or the latest one; None, and a message, where there is none, or the entry is newer."""
-    from bench.editions import editions, open_edition
+    from bench.publish.editions import editions, open_edition
 
     root = work.registry.root
     known = editions(root)
@@ -75,7 +75,7 @@ def _edition(work: Workspace, name: str | None, entry: str | None) -> Edition | 
 
 
 def _release(work: Workspace, frozen: Edition | None) -> Release:
-    from bench.citation import Release, read_metadata
+    from bench.publish.citation import Release, read_metadata
 
     if frozen is not None:
         return frozen.release
@@ -84,7 +84,7 @@ def _release(work: Workspace, frozen: Edition | None) -> Release:
 
 
 def _cited(work: Workspace, frozen: Edition | None, entry: str) -> CitedEntry:
-    from bench.citation import CitedEntry
+    from bench.publish.citation import CitedEntry
 
     if frozen is None:
         return CitedEntry.of(work.catalogue.select([entry])[0])
@@ -95,7 +95,7 @@ def _cited(work: Workspace, frozen: Edition | None, entry: str) -> CitedEntry:
 
 def _standing(work: Workspace, frozen: Edition | None, entry: str, dataset: str | None) -> Standing | None:
     """The entry's score on the named dataset, else on the registry's or the first one that has one of it."""
-    from bench.citation import read_standing
+    from bench.publish.citation import read_standing
 
     folder = work.registry.results if frozen is None else frozen.folder
     known = work.registry.dataset_ids() if frozen is None else sorted(frozen.facts.datasets)
@@ -118,7 +118,7 @@ def freeze(
     name: Annotated[str, typer.Argument(help="Name of the edition: YEAR.NUMBER.")],
 ) -> None:
     """Freeze boards, digests and citation as an edition that never changes; refused where anything is not sound."""
-    from bench.freezing import freeze as freeze_edition
+    from bench.publish.freezing import freeze as freeze_edition
 
     work: Workspace = context.obj
     folder = freeze_edition(work.registry, name, lambda: say("waiting: a run holds these results"))

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.config import Dataset, Registry
-from bench.entries import Catalogue, Entry, discover, read_family
 from bench.errors import BenchError
+from bench.registry.config import Dataset, Registry
+from bench.registry.entries import Catalogue, Entry, discover, read_family
 
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Dataset; default: the registry's.", show_default=False)
@@ -78,7 +78,7 @@ class Workspace:
     @cached_property
     def catalogue(self) -> Catalogue:
         """All entries: ours, and those of installed packages."""
-        from bench.installed import with_installed
+        from bench.registry.installed import with_installed
 
         return with_installed(discover(self.submissions, self.registry.settings.tasks), self.registry.settings.tasks)
 

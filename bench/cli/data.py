@@ -11,8 +11,8 @@ from bench.cli.common import JsonOption, Workspace, examples, say, show, show_js
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.config import Dataset
-    from bench.panel import Panel
+    from bench.data.panel import Panel
+    from bench.registry.config import Dataset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,8 +34,8 @@ def fetch(
     replace: Annotated[bool, typer.Option("--replace", help="Replace a snapshot that is there.")] = False,
 ) -> None:
     """Fetch a snapshot by yfinance, check it, and store it; a snapshot that is there is kept if anything fails."""
-    from bench.sources import BARS_FILES, snapshot_folders
-    from bench.sources.yahoo import fetch as fetch_bars
+    from bench.data.load import BARS_FILES, snapshot_folders
+    from bench.data.yahoo import fetch as fetch_bars
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)
@@ -60,8 +60,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check the bars of a dataset; say what is odd, and whether they are the ones its boards were made from."""
-    from bench.panel import compare_panels
-    from bench.sources import load_panel
+    from bench.data.load import load_panel
+    from bench.data.panel import compare_panels
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)
@@ -72,7 +72,7 @@ def check(
 
 def _tell(dataset: Dataset, panel: Panel, as_json: bool, gaps: dict[str, str] | None = None) -> None:
     """Print what a checked panel holds, how odd it is, which one it is, and how it differs from another."""
-    from bench.panel import oddities
+    from bench.data.panel import oddities
 
     facts: dict[str, Any] = {
         "dataset": dataset.id,
@@ -98,7 +98,7 @@ def identity(
     context: typer.Context, dataset: DatasetArgument, folder: FolderOption = None, as_json: JsonOption = False
 ) -> None:
     """Print the identity of the bars on every split that they cover."""
-    from bench.sources import load_panel
+    from bench.data.load import load_panel
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)
@@ -112,8 +112,8 @@ def identity(
 
 def _identities(dataset: Dataset, whole: Panel) -> dict[str, dict[str, str]]:
     """Identity by split that the bars cover, and whether it is the pinned one."""
-    from bench.splits import origins_of
-    from bench.tasks import ONE_STEP
+    from bench.plugin.tasks import ONE_STEP
+    from bench.registry.windows import origins_of
 
     found = {}
     for split_name, split in dataset.splits.items():

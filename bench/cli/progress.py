@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from bench.executor import Listener, Unit
-from bench.process import printable
+from bench.run.child import printable
+from bench.run.execute import Listener, Unit
 
 
 @contextmanager

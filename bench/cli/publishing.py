@@ -29,7 +29,7 @@ from bench.cli.common import (
 from bench.errors import BenchError, did_you_mean
 
 if TYPE_CHECKING:
-    from bench.ledger import Event
+    from bench.publish.ledger import Event
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def ledger_(
     as_json: JsonOption = False,
 ) -> None:
     """Show which results were accepted, replaced and withdrawn, or append to that."""
-    from bench import ledger
+    from bench.publish import ledger
 
     work: Workspace = context.obj
     folder = work.results(results)
@@ -117,7 +117,7 @@ def _withdraw(
     work: Workspace, folder: Path, entry: str, is_wanted: Callable[[Event], bool], reason: str
 ) -> list[Event]:
     """Remove an entry's results that the ledger has, and write the boards without them."""
-    from bench import ledger
+    from bench.publish import ledger
 
     if not reason:
         raise BenchError('a withdrawal needs a reason: --reason "..."')
@@ -201,7 +201,7 @@ def verify_(
     if edition is not None:
         _verify_edition(work, edition, base, as_json)
         return
-    from bench.guards import verify
+    from bench.publish.guards import verify
 
     report = verify(work.registry, base)
     against = f", against {report.base[:12]}" if report.base else ""
@@ -221,7 +221,7 @@ def verify_(
 
 
 def _verify_edition(work: Workspace, edition: Path, base: str | None, as_json: bool) -> None:
-    from bench.editions import verify_edition
+    from bench.publish.editions import verify_edition
 
     if base is not None:
         raise BenchError("an edition is compared with nothing: leave --base away")
@@ -257,9 +257,9 @@ def reproduce_(
     as_json: JsonOption = False,
 ) -> None:
     """Run entries again, compare with the published forecasts, and mark those that are the same."""
-    from bench import reproduction
     from bench.cli.progress import bars
     from bench.files import locked
+    from bench.publish import reproduction
 
     work: Workspace = context.obj
     chosen, split_name, results = work.dataset(dataset).id, work.split(split), work.registry.results

@@ -19,12 +19,12 @@ from bench.cli.common import (
     show,
     show_json,
 )
-from bench.config import Settings
 from bench.errors import BenchError, did_you_mean
+from bench.registry.config import Settings
 
 if TYPE_CHECKING:
     from bench.board.gather import TaskScores
-    from bench.config import Dataset
+    from bench.registry.config import Dataset
 
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
 AGAINST_TOLERANCE = 1e-6
@@ -62,7 +62,7 @@ def board(
 ) -> None:
     """Rebuild the board from stored forecasts alone, and print its headline table."""
     from bench.board import board_folder, build_board, differences, make_board
-    from bench.board.markdown import render, render_headline
+    from bench.board.render.markdown import render, render_headline
     from bench.board.writing import disagreements, plain
     from bench.files import locked
 
@@ -103,7 +103,7 @@ def _draw_forecasts(
     work: Workspace, entry: str, path: Path, dataset: str | None, split: str | None, task: str | None,
     symbol: str | None, results: Path,
 ) -> None:  # fmt: skip
-    from bench.board.figures import draw_forecasts
+    from bench.board.render.figures import draw_forecasts
     from bench.files import write_atomic
 
     chosen, scores = _task_scores(work, dataset, split, task, results, work.catalogue.entries[entry].row.study)

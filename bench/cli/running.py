@@ -24,9 +24,9 @@ from bench.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from bench.campaign import Campaign
-    from bench.entries import Entry
-    from bench.executor import Plan
+    from bench.registry.entries import Entry
+    from bench.run.campaign import Campaign
+    from bench.run.execute import Plan
 
 
 INTERRUPTED = 130
@@ -60,9 +60,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
-    from bench import executor
-    from bench.campaign import open_campaign, publish_measure, refuse_other_bars
     from bench.files import locked
+    from bench.run import execute as executor
+    from bench.run.campaign import open_campaign, publish_measure, refuse_other_bars
 
     work: Workspace = context.obj
     chosen = work.select(entries or [], work.dataset(dataset).id)
@@ -96,7 +96,7 @@ def run(
 
 def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) -> dict[str, str]:
     from bench.cli.progress import bars
-    from bench.executor import execute
+    from bench.run.execute import execute
 
     if not todo.units:
         return execute(campaign, todo, jobs)
@@ -123,7 +123,7 @@ def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[P
     from bench import store
     from bench.board import ensure_board
     from bench.board.gather import BESIDE
-    from bench.board.markdown import render_headline
+    from bench.board.render.markdown import render_headline
 
     settings, dataset, split, results = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
     for study in sorted({entry.row.study for entry in chosen if entry.row.study}):

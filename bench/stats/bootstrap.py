@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.losses import skill
 from bench.stats.daily import checked_daily
 from bench.stats.differences import check_options
+from bench.stats.losses import skill
 
 Array = NDArray[np.float64]
 

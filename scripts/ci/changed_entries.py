@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from bench.entries import NOT_CODE, discover
 from bench.errors import BenchError
-from bench.git import common_commit
+from bench.publish.git import common_commit
+from bench.registry.entries import NOT_CODE, discover
 
 
 def git(*arguments: str) -> str:

@@ -6,7 +6,7 @@
 set -euo pipefail
 shopt -s nullglob
 bench=.venv/bin/bench
-.venv/bin/python -c 'import sys; from bench.sandbox import obstacle; sys.exit((why := obstacle()) and f"no sandbox: {why}")'
+.venv/bin/python -c 'import sys; from bench.run.sandbox import obstacle; sys.exit((why := obstacle()) and f"no sandbox: {why}")'
 
 rebuild() { # the boards of a dataset, those of its studies included
     local split study

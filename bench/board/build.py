@@ -1,0 +1,270 @@
+"""Builds the board of a dataset and split: every score and test, from stored results alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import stats
+from bench.board.cells import Scored
+from bench.board.conclusion import conclude
+from bench.board.gather import BESIDE, Gathered, TaskScores, gather
+from bench.board.inference import (
+    LABELS,
+    Inference,
+    conditionals,
+    infer,
+    number,
+    number_or_none,
+    regimes_of,
+    tests_of,
+)
+from bench.board.model import Absent, Board, Card, Conditional, OtherSplit, Row, TaskTable
+from bench.board.render.figures import figure_names
+from bench.errors import BenchError
+from bench.plugin.history import READS
+from bench.plugin.measures import NOISE_FLOOR
+from bench.plugin.tasks import target
+from bench.registry.config import Dataset, Settings
+from bench.stats import losses
+from bench.store import Run, machine_of
+
+
+def build_board(
+    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
+) -> Board:
+    """Returns the board of a dataset and split, or of a study, from the results folder; errors as `gather`."""
+    return board_of(gather(settings, dataset, split_name, results, study), results)
+
+
+def board_of(gathered: Gathered, results: Path) -> Board:
+    """Returns the board of gathered results; the other split's places are read from `results`."""
+    settings, dataset, split_name = gathered.settings, gathered.dataset, gathered.split_name
+    split = dataset.split(split_name)
+    tables = [_table(settings, gathered, name, scores) for name, scores in gathered.tasks.items()]
+    cards = _cards(gathered)
+    other = None if gathered.study else BESIDE.get(split_name)
+    luck = _luck(gathered, tables, cards, other, results) if other in dataset.splits else []
+    board = Board(
+        dataset=dataset.id, title=dataset.title, split=split_name, study=gathered.study, protocol=settings.protocol,
+        measure=dataset.measure,
+        noise_floor=NOISE_FLOOR.get(dataset.measure), symbols=list(dataset.symbols), market=dataset.market,
+        data_identity=gathered.data_identity,
+        windows={
+            name: [str(window.first), None if window.last is None else str(window.last)]
+            for name, window in (("fit", split.fit), ("select", split.select), ("score", split.score))
+        },
+        vix_crisis=settings.regimes.vix_crisis, headline=settings.headline, references=list(settings.references),
+        baseline=settings.baseline, other_split=other if luck else None, inputs=gathered.inputs,
+        tables=tables, cards=cards, luck=luck,
+    )  # fmt: skip
+    board.conclusion.extend(conclude(board))
+    board.figures.extend(figure_names(board, gathered))
+    return board
+
+
+# One task -------------------------------------------------------------------------------------------
+
+
+def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores) -> TaskTable:
+    cells = scores.cells
+    inference = infer(scores.scored, settings.references) if scores.scored else None
+    rows: list[Row] = []
+    if inference is not None:
+        given = conditionals(scores.scored, settings.references[0]) if settings.references else {}
+        truth = _true_target(gathered, name)
+        rows = [_row(gathered, scores, entry, inference, given.get(entry), truth) for entry in scores.scored]
+    rows.sort(key=lambda row: (row.tier, row.qlike, row.entry))
+    absent = scores.absent
+    if inference is None:
+        absent = absent + [Absent(entry, "done", "all targets are zero") for entry in scores.scored]
+    return TaskTable(
+        task=name, ahead=cells.task.ahead, behind=cells.task.behind, derived_from=settings.tasks[name].derived_from,
+        n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
+        zero_targets=losses.zero_targets(cells.target_var),
+        method=inference.pairs.method if inference else "",
+        lags=(inference.pairs.lags or inference.beside.lags) if inference else 0, cosines=_cosines(inference),
+        n_symbols=int((cells.target_var > 0).any(axis=0).sum()),
+        block=inference.tiers.first.block if inference else 0,
+        gap=_gap(settings, inference, rows), truth_agreement=_agreement(rows),
+        regime_counts={
+            definition: {label: int((labels == label).sum()) for label in LABELS}
+            for definition, labels in cells.regimes.items()
+        },
+        rows=rows, absent=absent, pair_p=_pair_p(inference, rows),
+    )  # fmt: skip
+
+
+def _row(
+    gathered: Gathered, scores: TaskScores, entry: str, inference: Inference, given: Conditional | None,
+    truth: np.ndarray[Any, np.dtype[np.float64]] | None,
+) -> Row:  # fmt: skip
+    mine, i = scores.scored[entry], inference.index(entry)
+    settings, cells = gathered.settings, scores.cells
+    reference = scores.scored.get(settings.references[0]) if settings.references else None
+    baseline = scores.scored.get(settings.baseline)
+    symbol_qlike = losses.mean_by_symbol(mine.qlike)
+    market = gathered.dataset.market
+    other = reference is not None and reference is not mine
+    skill = inference.skill if other else None
+    symbols = inference.symbols if entry != settings.references[-1] else None
+    return Row(
+        entry=entry, derived=entry in scores.derived, tier=int(inference.tiers.tier[i]),
+        set_p_value=number_or_none(inference.tiers.first.p_value[i]),
+        qlike=number(losses.panel_average(mine.qlike)), mse_var=number(losses.panel_average(mine.squared_error_var)),
+        mse_vol=number(losses.panel_average(mine.squared_error_vol)),
+        rmse_vol=number(losses.root_mean_square(mine.squared_error_vol)),
+        mae_vol=number(losses.panel_average(losses.absolute_error_vol(cells.target_var, mine.forecast_var))),
+        direction=number_or_none(losses.panel_average(mine.hits)),
+        direction_p_value=_direction_p(mine, baseline), bias=number(losses.bias(cells.target_var, mine.forecast_var)),
+        r_squared=None if baseline is None or baseline is mine
+        else number_or_none(losses.r_squared(cells.target_var, mine.forecast_var, baseline.forecast_var)),
+        market_qlike=None if market is None else number_or_none(symbol_qlike[cells.symbols.index(market)]),
+        true_qlike=None if truth is None else number(losses.panel_average(losses.qlike(truth, mine.forecast_var))),
+        skill=None if skill is None else number_or_none(skill.estimate[i]),
+        skill_low=None if skill is None else number_or_none(skill.low[i]),
+        skill_high=None if skill is None else number_or_none(skill.high[i]),
+        wins=losses.wins(symbol_qlike, losses.mean_by_symbol(reference.qlike)) if reference and other else None,
+        symbols_better=None if symbols is None else int(symbols.better()[i]),
+        symbols_worse=None if symbols is None else int(symbols.worse()[i]),
+        tests=tests_of(inference, entry), regimes=regimes_of(mine, reference), conditional=given,
+        symbol_qlike=[number_or_none(value) for value in symbol_qlike],
+    )  # fmt: skip
+
+
+def _direction_p(mine: Scored, baseline: Scored | None) -> float | None:
+    """p of equal hit rates with the baseline: the panel test on misses."""
+    if baseline is None or baseline is mine or np.isnan(mine.hits).all() or np.isnan(baseline.hits).all():
+        return None
+    return number_or_none(stats.panel_test(1 - mine.hits, 1 - baseline.hits, mine.cells.task.ahead).p_value)
+
+
+def _true_target(gathered: Gathered, task_name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """The task's target of the true variance, where the bars are simulated."""
+    if gathered.realized.true_var is None:
+        return None
+    cells = gathered.tasks[task_name].cells
+    rows = np.searchsorted(gathered.realized.dates, cells.origins)
+    return np.asarray(target(gathered.realized.true_var, cells.task)[rows])
+
+
+def _agreement(rows: list[Row]) -> float | None:
+    """Kendall's tau between the orders by proxy and by true variance."""
+    pairs = [(row.qlike, row.true_qlike) for row in rows if row.true_qlike is not None]
+    signs = [
+        math.copysign(1, a[0] - b[0]) * math.copysign(1, a[1] - b[1])
+        for k, a in enumerate(pairs)
+        for b in pairs[k + 1 :]
+        if a[0] != b[0] and a[1] != b[1]
+    ]
+    return number(sum(signs) / len(signs)) if signs else None
+
+
+def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> float | None:
+    """The smallest resolvable gap to the anchor, median over the first two tiers."""
+    if inference is None or not settings.references or settings.references[-1] not in inference.entries:
+        return None
+    first_two = [inference.index(row.entry) for row in rows if row.tier <= 2]
+    bartlett = inference.pairs if inference.pairs.method == "bartlett" else inference.beside  # HAC at every horizon
+    gap = stats.smallest_resolvable_gap(bartlett, inference.index(settings.references[-1]), first_two)
+    return number_or_none(gap)
+
+
+def _cosines(inference: Inference | None) -> int:
+    """Degrees of freedom of the cosine test, headline or beside it."""
+    if inference is None:
+        return 0
+    return inference.pairs.df if inference.pairs.method == "cosine" else inference.beside.df
+
+
+def _pair_p(inference: Inference | None, rows: list[Row]) -> list[list[float | None]]:
+    if inference is None:
+        return []
+    order = [inference.index(row.entry) for row in rows]
+    return [[number_or_none(inference.pairs.p_value[i, j]) for j in order] for i in order]
+
+
+# The entries ----------------------------------------------------------------------------------------
+
+
+def _cards(gathered: Gathered) -> list[Card]:
+    """One card an entry; an entry that answers tasks one by one has their costs added up."""
+    cards: dict[str, Card] = {}
+    for place, run in gathered.runs.items():
+        card = _card(run, gathered.seeds.get(place.entry, []))
+        before = cards.get(place.entry)
+        if before is None:
+            cards[place.entry] = card
+        elif "path" not in run.identity_of.get("task", {}):  # a path is one run, recorded with each of its tasks
+            cards[place.entry] = Card(**{
+                **vars(before),
+                "fit_seconds": number(before.fit_seconds + card.fit_seconds),
+                "forecast_ms": number(before.forecast_ms + card.forecast_ms),
+                "peak_memory_mb": max(before.peak_memory_mb, card.peak_memory_mb),
+                "warnings": before.warnings + card.warnings,
+                "runs": max(before.runs, card.runs),
+                "isolation": sorted({*before.isolation, *card.isolation}),
+            })  # fmt: skip
+    return [replace(cards[name], **_reproduced(gathered, name)) for name in sorted(cards)]
+
+
+def _reproduced(gathered: Gathered, entry: str) -> dict[str, Any]:
+    """The fields of a card that say on which days, and on what, an entry's forecasts were made again."""
+    mine = {place: gathered.reproductions.get(place) for place in gathered.runs if place.entry == entry}
+    machines = {machine_of(found.hardware) for found in mine.values() if found is not None}
+    return {
+        "reproduced": {place.task: None if found is None else found.date for place, found in mine.items()},
+        "reproduced_on": "; ".join(sorted(filter(None, machines))),
+    }
+
+
+def _card(run: Run, seeds: list[Scored]) -> Card:
+    measured = list(run.measured.seeds.values())
+    records = [record for seed in measured for record in seed.records]
+    counts = [record["parameters"] for record in records if type(record.get("parameters")) is int]
+    origins = sum(seed.origins for seed in measured)
+    singles = [float(losses.panel_average(seed.qlike)) for seed in seeds]
+    spread = np.std(singles, ddof=1) if len(singles) > 1 else None
+    return Card(
+        entry=run.entry, family=str(run.about.get("family", "")), version=run.version,
+        reads=[name for name in run.identity_of.get("reads", []) if name in READS],
+        refit=run.identity_of.get("refit"), seeds=len(measured),
+        seed_spread=None if spread is None else number(spread), tuned_on=run.about.get("tuned_on"), runs=run.runs,
+        parameters=min(max(counts), 10**12) if counts else None,
+        fit_seconds=number(sum(seed.fit_seconds for seed in measured)),
+        forecast_ms=number(1000 * sum(seed.forecast_seconds for seed in measured) / max(1, origins)),
+        peak_memory_mb=max((seed.peak_memory_mb for seed in measured), default=0.0),
+        warnings=sum("warning" in record for record in records), isolation=run.measured.isolation,
+        hardware=machine_of(run.measured.hardware),
+    )  # fmt: skip
+
+
+def _luck(
+    gathered: Gathered, tables: list[TaskTable], cards: list[Card], other: str | None, results: Path
+) -> list[OtherSplit]:
+    """Places on this split and on the other one, headline task, of the entries that are on both."""
+    headline = gathered.settings.headline
+    here = next((table for table in tables if table.task == headline), None)
+    if here is None or other is None:
+        return []
+    try:
+        there = gather(gathered.settings, gathered.dataset, other, results, tasks=[headline]).tasks.get(headline)
+    except BenchError:
+        return []
+    if there is None:
+        return []
+    mine = {row.entry: row.qlike for row in here.rows if row.entry in there.scored}
+    theirs = {entry: number(losses.panel_average(there.scored[entry].qlike)) for entry in mine}
+    tuned = {card.entry: card.tuned_on for card in cards}
+
+    def place(scores: dict[str, float], entry: str) -> int:
+        return 1 + sum(value < scores[entry] for value in scores.values())
+
+    return [
+        OtherSplit(entry, mine[entry], place(mine, entry), theirs[entry], place(theirs, entry), tuned.get(entry))
+        for entry in sorted(mine, key=lambda entry: (mine[entry], entry))
+    ]

@@ -1,0 +1,206 @@
+"""The child's side: one entry in an interpreter of its own, answering the harness over two pipes.
+
+It is started with nothing but its two pipes and the folders of code it may import; what it knows of the data
+is what the frames bring. Runs in the entry's environment, so it needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.plugin import Forecaster, PathForecaster, PerSymbol, wire
+from bench.plugin.history import Tape
+from bench.plugin.tasks import Rows, Task
+from bench.plugin.watch import Watch
+
+TRACEBACK_LINES = 12
+PR_SET_PDEATHSIG = 1
+LIMITS = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 1 << 30,  # largest file, also of those in memory
+    resource.RLIMIT_NOFILE: 256,
+}
+"""What the kernel lets an entry have at most."""
+JOIN_SESSION_KEYRING = 1
+KEYCTL = {"x86_64": 250, "aarch64": 219}
+"""Number of the system call by machine: the C library has no function for it."""
+
+
+class ContractError(Exception):
+    """The entry does not keep to the plugin interface."""
+
+
+class Worker:
+    """One entry, its tape, and the pipe that it reports on."""
+
+    def __init__(self, write_fd: int, hello: dict[str, Any]) -> None:
+        self.write_fd = write_fd
+        self.path = bool(hello["path"])
+        self.save_weights = bool(hello["save_weights"])
+        self.task = Task(**hello["task"])
+        self.model = self._make(hello["class"], self.task, hello["seed"], hello["parameters"])
+        self.tape = Tape([], [], has_vix=False, ahead=1, fit=Rows(0, -1), select=Rows(0, -1), fit_start=0)
+
+    def _make(self, name: str, task: Task, seed: int, parameters: dict[str, Any]) -> Forecaster:
+        module_name, _, class_name = name.rpartition(":")
+        module = importlib.import_module(module_name)
+        made = getattr(module, class_name, None)
+        if not (isinstance(made, type) and issubclass(made, Forecaster)):
+            has = sorted(
+                key for key, value in vars(module).items()
+                if isinstance(value, type) and issubclass(value, Forecaster) and value.__module__ == module_name
+            )  # fmt: skip
+            raise ContractError(f"{module_name}.py has no Forecaster class {class_name} (it has: {', '.join(has)})")
+        if issubclass(made, PathForecaster) != self.path:
+            kind, tasks = ("PathForecaster", "`tasks: path`") if self.path else ("Forecaster", "a list of tasks")
+            raise ContractError(f"submission.yaml says {tasks}, so {class_name} must be a {kind}")
+        model = made(task, seed=seed, **parameters)
+        for key, value in (("task", task), ("seed", seed)):  # where __init__ forgot its super
+            if not hasattr(model, key):
+                setattr(model, key, value)
+        model._report = self.report
+        return model
+
+    def report(self, kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
+        """Send progress, a record, an artifact or weights."""
+        if kind == "weights" and not self.save_weights:
+            return
+        meta, payload = {"kind": kind, "facts": _plain(facts)}, b""
+        if array is not None:
+            values = np.ascontiguousarray(array, dtype="<f8")
+            meta["shape"], payload = list(values.shape), values.tobytes()
+        wire.write_all(self.write_fd, wire.frame(wire.REPORT, meta, payload))
+
+    def is_independent(self) -> bool:
+        """Whether symbols may be spread: the mixin's own loops over symbols are in charge."""
+        kind = type(self.model)
+        return isinstance(self.model, PerSymbol) and kind.fit is PerSymbol.fit and kind.forecast is PerSymbol.forecast
+
+    def start_tape(self, meta: dict[str, Any]) -> None:
+        """Take in what the sessions will hold."""
+        fit, select = (Rows(**meta.pop(name)) for name in ("fit", "select"))
+        self.tape = Tape(**meta, fit=fit, select=select)
+
+    def sessions(self, meta: dict[str, Any], payload: bytearray) -> None:
+        """Take in newly known sessions."""
+        n, known, symbols = meta["n"], meta["known"], len(self.tape.symbols)
+        fields = len(self.tape.fields)
+        cuts = np.cumsum([n, n, n * fields * symbols, known * symbols])
+        flat = np.frombuffer(payload, dtype="<f8", count=int(cuts[-1]))
+        dates = flat[: cuts[0]].view("<i8").view("datetime64[D]")
+        values = flat[cuts[1] : cuts[2]].reshape(n, fields, symbols).transpose(1, 2, 0)
+        self.tape.extend(dates, flat[cuts[0] : cuts[1]], values, flat[cuts[2] :].reshape(known, symbols).T)
+
+    def forecast(self) -> bytes:
+        """The entry's forecast as raw float64."""
+        answer = self.model.forecast(self.tape.history())
+        values = np.asarray(answer, dtype="<f8")
+        n_symbols = len(self.tape.symbols)
+        shape = (self.task.ahead, n_symbols) if self.path else (n_symbols,)
+        if values.shape != shape:
+            raise ContractError(f"forecast has shape {values.shape}, expected {shape}")
+        return values.tobytes()
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can carry: numpy scalars and arrays as numbers and lists, anything else as its text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
+    """Answer frames until the harness closes the pipe; where it asks for that, tell what the entry does outside."""
+    worker: Worker | None = None
+    while True:
+        op, meta, payload = wire.read_frame(read_fd)
+        if op == wire.HELLO:
+            if meta["watch"]:
+                watch.start()
+            worker = Worker(write_fd, meta)
+            independent = worker.is_independent()
+            answer = wire.frame(wire.DONE, {"independent": independent})
+        elif worker is None:
+            raise ContractError("the first frame must say hello")
+        elif op == wire.TAPE:
+            worker.start_tape(meta)
+            continue
+        elif op == wire.SESSIONS:
+            worker.sessions(meta, payload)
+            continue
+        elif op == wire.FIT:
+            worker.model.fit(worker.tape.history())
+            answer = wire.frame(wire.DONE)
+        else:
+            answer = wire.frame(wire.ANSWER, payload=worker.forecast())
+        _tell(write_fd, watch)
+        wire.write_all(write_fd, answer)
+
+
+def _tell(write_fd: int, watch: Watch) -> None:
+    for facts in watch.news():
+        wire.write_all(write_fd, wire.frame(wire.REPORT, {"kind": "watch", "facts": facts}))
+
+
+def _die_with(parent: int) -> None:
+    """End this process when the harness is gone, also in the middle of a long fit."""
+    if sys.platform == "linux":  # the kernel's own way works even while an extension holds the interpreter
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _leave_keyring() -> None:
+    """Have a session keyring of this process's own: the kernel keeps that of the harness's session for later runs."""
+    if (
+        sys.platform == "linux" and os.uname().machine in KEYCTL
+    ):  # no keys in the kernel, or forbidden: nothing to leave
+        ctypes.CDLL(None).syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
+
+
+def _limit_use() -> None:
+    for what, most in LIMITS.items():
+        allowed = resource.getrlimit(what)[1]
+        least = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(what, (least, least))
+
+
+def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
+    """Serve one entry; an exception of the entry is sent as text, and the process ends."""
+    _die_with(parent)
+    _leave_keyring()
+    _limit_use()
+    watch = Watch(code)
+    try:
+        serve(read_fd, write_fd, watch)
+    except EOFError:
+        return
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is its failure, told as text
+        lines = traceback.format_exception(error)
+        tail = "".join(lines).replace(code + os.sep, "").splitlines()[-TRACEBACK_LINES:]
+        name = "" if isinstance(error, ContractError) else f"{type(error).__name__}: "
+        meta = {"reason": f"{name}{error}"[:2000], "traceback": "\n".join(tail)[:8000]}
+        _tell(write_fd, watch)
+        wire.write_all(write_fd, wire.frame(wire.ERROR, meta))
+        sys.exit(1)

@@ -1,0 +1,174 @@
+"""Freezing an edition: what is stored now, checked, and written under a name that does not change any more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench import __version__, store
+from bench.board.cells import cells_of
+from bench.board.gather import BESIDE
+from bench.board.writing import MAIN_SPLIT, board_folder
+from bench.errors import BenchError, StorageError
+from bench.files import as_json, locked, write_atomic
+from bench.publish.citation import CitedEntry, Metadata, Release, cite_benchmark, read_metadata, render
+from bench.publish.editions import PATTERN, SUMS, Facts, FrozenDataset, measure_digest
+from bench.publish.guards import verify
+from bench.registry.config import Dataset, Registry
+from bench.registry.entries import Entry, discover
+from bench.run.campaign import identity_of
+from bench.store import Measured, Run
+from bench.store.realized import read_realized
+
+LICENCE = "CC-BY-4.0"
+"""Of forecasts and scores; see docs/data-and-licence.md."""
+
+
+def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: None) -> Path:
+    """Freezes what is stored as an edition; returns its folder, which appears whole or not at all.
+
+    Raises a `BenchError` where the name is taken or no `YEAR.NUMBER`, and with a line for each thing that is in the
+    way: what the guards of `bench verify` say, and results that are missing or not those of today's `submissions/`.
+    """
+    if not PATTERN.fullmatch(name):
+        raise BenchError(f"`{name}` is no name of an edition: write YEAR.NUMBER, such as 2026.1")
+    target = registry.root / "editions" / name
+    if target.exists():
+        raise BenchError(f"{target} is there, and an edition never changes: choose the next number")
+    with ExitStack() as held:
+        for dataset in registry.dataset_ids():
+            if store.places(registry.results, dataset, MAIN_SPLIT):
+                held.enter_context(locked(registry.results, dataset, waiting))
+        files = contents(registry, name)
+    aside = target.with_name(f".{name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)  # of a freeze that was killed
+    try:
+        for path, content in files.items():
+            write_atomic(aside / path, content)
+        aside.rename(target)
+    except OSError as error:
+        raise StorageError(f"cannot store {target}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return target
+
+
+def contents(registry: Registry, name: str) -> dict[str, bytes]:
+    """Returns the files of an edition by path; the same results give the same bytes. Errors as `freeze`."""
+    found = map(registry.dataset, registry.dataset_ids())
+    datasets = [dataset for dataset in found if store.places(registry.results, dataset.id, MAIN_SPLIT)]
+    if not datasets:
+        raise BenchError(f"no results to freeze in {registry.results}: `bench run` makes them")
+    entries = discover(registry.root / "submissions", registry.settings.tasks).entries
+    problems = [str(failure) for failure in verify(registry).failures]
+    for dataset in datasets:
+        problems += _outdated(registry, dataset, entries) + _missing(registry, dataset, entries)
+    if problems:
+        raise BenchError("cannot freeze:\n" + "\n".join(f"  {problem}" for problem in problems))
+    runs: list[Run] = []
+    frozen: dict[str, FrozenDataset] = {}
+    files: dict[str, bytes] = {"settings.yaml": (registry.root / "bench.yaml").read_bytes()}
+    for dataset in datasets:
+        mine = _runs_of(registry, dataset)
+        runs += mine
+        files |= _board_files(registry, dataset)
+        frozen[dataset.id] = FrozenDataset(
+            identity={run.split: run.data_identity for run in mine},
+            measure=measure_digest(registry.results, dataset),
+        )
+    facts = Facts(edition=name, version=__version__, protocol=registry.settings.protocol, datasets=frozen)
+    cited = {entry: CitedEntry.of(entries[entry]) for entry in sorted({run.entry for run in runs})}
+    files["edition.json"] = as_json(facts.model_dump())
+    files["forecasts.json"] = as_json([_record(run) for run in runs])
+    files["entries.json"] = as_json({key: entry.model_dump(exclude_none=True) for key, entry in cited.items()})
+    files |= citations(read_metadata(registry.root), facts)
+    sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
+    return {**dict(sorted(files.items())), SUMS: sums.encode()}
+
+
+def _runs_of(registry: Registry, dataset: Dataset) -> list[Run]:
+    """The records behind a dataset's official board.
+
+    The board shows places on another split beside its own, so the headline results of that one belong to it.
+    """
+    main, headline = MAIN_SPLIT, registry.settings.headline
+    wanted = store.places(registry.results, dataset.id, main)
+    beside = store.places(registry.results, dataset.id, BESIDE[main]) if BESIDE.get(main) in dataset.splits else []
+    runs = (store.read_run(place) for place in [*wanted, *(place for place in beside if place.task == headline)])
+    return [run for run in runs if run is not None]
+
+
+def _outdated(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> list[str]:
+    """Official results without forecasts that are not of the entry as it is now; of the others the guards say it."""
+    lines = []
+    for place in store.places(registry.results, dataset.id, MAIN_SPLIT):
+        run, entry = store.read_run(place), entries.get(place.entry)
+        if run is None or entry is None or run.state == store.DONE or place.task not in registry.settings.tasks:
+            continue
+        task = registry.settings.task(place.task)
+        now = identity_of(registry.settings, dataset, run.split, run.data_identity, entry, task)
+        if run.identity != store.identity_from(now):
+            again = f"`bench run {entry.name} --dataset {dataset.id}`"
+            lines.append(f"{place} is not of the entry as it is under submissions/ now: {again}")
+    return lines
+
+
+def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> list[str]:
+    """What a run of all entries would make on the official split and nobody has run yet."""
+    settings, split = registry.settings, dataset.split(MAIN_SPLIT)
+    try:
+        realized = read_realized(registry.results, dataset.id)
+    except BenchError:  # there is no board without the measure: the guards say so
+        return []
+    scored = [name for name, task in settings.task_objects.items() if len(cells_of(realized, split, task).origins)]
+    have = {(place.task, place.entry) for place in store.places(registry.results, dataset.id, MAIN_SPLIT)}
+    lines = []
+    for entry in entries.values():
+        answers = settings.path_tasks if entry.is_path else entry.row.tasks
+        lacking = [task for task in answers if task in scored and (task, entry.name) not in have]
+        if lacking and entry.row.study is None and entry.is_meant_for(dataset.id):
+            again = f"`bench run {entry.name} --dataset {dataset.id}`"
+            lines.append(f"{dataset.id}: {entry.name} has no result on {', '.join(lacking)}: {again}")
+    return lines
+
+
+def _board_files(registry: Registry, dataset: Dataset) -> dict[str, bytes]:
+    """The board as it is committed, with its figures, and the dataset's definition."""
+    folder = board_folder(registry.results, dataset.id, MAIN_SPLIT)
+    figures = json.loads((folder / "leaderboard.json").read_bytes())["figures"]
+    names = ["LEADERBOARD.md", "leaderboard.json", "leaderboard.csv", *(f"figures/{name}.svg" for name in figures)]
+    try:
+        files = {f"{dataset.id}/{name}": (folder / name).read_bytes() for name in names}
+    except OSError as error:
+        again = f"`bench board --dataset {dataset.id}` makes it again"
+        raise BenchError(f"{error.filename} cannot be read ({error.strerror}): {again}") from error
+    files[f"{dataset.id}/dataset.yaml"] = (dataset.folder / "dataset.yaml").read_bytes()
+    return files
+
+
+def _record(run: Run) -> dict[str, Any]:
+    kept = asdict(replace(run, measured=Measured(), traceback=None))
+    del kept["measured"]
+    return {key: value for key, value in kept.items() if value not in (None, {})}
+
+
+def citations(metadata: Metadata, facts: Facts) -> dict[str, bytes]:
+    """The files that say how an edition is cited, by name; from those of an edition the same ones are made."""
+    release = Release(metadata, facts.version, facts.protocol, facts.edition)
+    cff = metadata.as_cff(
+        message=f"If you use a number of edition {facts.edition} of volmark, cite the edition.",
+        type="dataset", version=facts.edition, license=LICENCE,
+    )  # fmt: skip
+    text = yaml.safe_dump(cff, sort_keys=False, allow_unicode=True, width=120)
+    return {
+        "CITATION.cff": text.encode(),
+        "CITATION.bib": (render([cite_benchmark(release)], "bibtex") + "\n").encode(),
+    }

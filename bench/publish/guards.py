@@ -1,0 +1,298 @@
+"""The guards of what is published: results, boards and ledger agree with each other, and with what was there before.
+
+Each failure names a file and both values. No bars are read and no model is run; boards are derived again from the
+stored forecasts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import store
+from bench.errors import BenchError, StorageError
+from bench.publish import editions, git, ledger
+from bench.publish.changes import COMPARISONS, is_compared, to_vouch_for
+from bench.publish.ledger import Key
+from bench.publish.tree import Failure, Tree
+from bench.registry.config import Registry
+from bench.registry.entries import discover
+from bench.run.campaign import identity_of
+from bench.store import DONE, Place, Stored
+
+SEED_TOLERANCE = 1e-12
+"""Relative: how far the mean over seeds, summed in another order, may be from the stored forecasts."""
+ACTIVE = re.compile(
+    r"""<(\w+:)?(script|foreignObject|iframe|!ENTITY)|\bon[a-z]+\s*=|javascript:"""
+    r"""|href\s*=\s*(?!["'](#|data:image/(png|jpeg);))""",
+    re.IGNORECASE,
+)
+"""What makes a picture run code, or lead elsewhere: ours refer to parts of themselves alone."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was verified, and the failures; `base` is the commit that it was compared with.
+
+    `notices` are no failures: what files cannot prove, and a person has to vouch for.
+    """
+
+    results: int
+    boards: int
+    events: int
+    base: str | None
+    failures: list[Failure] = field(default_factory=list)
+    notices: list[Failure] = field(default_factory=list)
+
+
+def verify(registry: Registry, base: str | None = None) -> Report:
+    """Returns what all guards say of a registry's results; those that compare need a `base`, any name of a commit.
+
+    The base is the last commit that this checkout and `base` have in common, so that what others have added there
+    since then is not missed here. Raises a `BenchError` where there is no such commit.
+    """
+    commit = None if base is None else git.common_commit(registry.root, base)
+    stored = {place: store.read(place) for place in store.all_places(registry.results)}
+    tree = Tree(registry, stored, discover(registry.root / "submissions", registry.settings.tasks))
+    failures = [failure for guard in GUARDS for failure in guard(tree)]
+    notices: list[Failure] = []
+    if commit is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            git.export(registry.root, commit, is_compared, Path(folder))
+            failures += [failure for compare in COMPARISONS for failure in compare(tree, Path(folder))]
+            notices = list(to_vouch_for(tree, Path(folder)))
+    events = registry.results / ledger.NAME
+    lines = len(events.read_bytes().splitlines()) if events.is_file() else 0
+    return Report(len(stored), len(tree.boards), lines, commit, failures, notices)
+
+
+# Of the tree alone ----------------------------------------------------------------------------------
+
+
+def records(tree: Tree) -> Iterator[Failure]:
+    """Forecasts and records belong together: digests, identities, nothing without a record."""
+    for place, item in tree.stored.items():
+        file = tree.record(place)
+        if item.problem:
+            yield Failure("records", file, item.problem)
+        elif item.run is None:
+            yield Failure("records", file, "is not there, but its folder is: forecasts need the record of their run")
+        elif item.run.identity != (derived := store.identity_from(item.run.identity_of)):
+            yield Failure(
+                "records", file, f"identity {item.run.identity[:12]} is not that of its parts ({derived[:12]})"
+            )
+        else:
+            for path, problem in (("seeds.parquet", _seeds_problem(item)),
+                                  (store.REPRODUCED, _reproduction_problem(tree, place, item))):  # fmt: skip
+                if problem:
+                    yield Failure("records", tree.shown(place.folder / path), problem)
+
+
+def _seeds_problem(item: Stored) -> str | None:
+    """Why finished forecasts are not the mean of the seeds that the record names; None where they are."""
+    if item.run is None or item.forecasts is None:
+        return None
+    digests = item.run.seed_digests
+    if len(digests) == 1:
+        (digest,) = digests.values()
+        said = f"run.json says {digest[:12]} of the one seed, {(item.run.digest or 'none')[:12]} of the mean"
+        return None if digest == item.run.digest else said
+    seeds = [item.seeds[int(seed)] for seed in digests if int(seed) in item.seeds]
+    if not digests or len(seeds) < len(digests):
+        return f"run.json names the seeds {', '.join(digests) or 'none'}, whose forecasts are not all there"
+    mine = item.forecasts
+    if any(seed.symbols != mine.symbols or not np.array_equal(seed.origins, mine.origins) for seed in seeds):
+        return "has other origins or symbols than forecasts.parquet"
+    mean = np.mean([seed.forecast_var for seed in seeds], axis=0)
+    gap = float(np.abs(mean / mine.forecast_var - 1).max())
+    return None if gap <= SEED_TOLERANCE else f"its mean differs from forecasts.parquet by up to {gap:.3g}, relative"
+
+
+def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
+    """What is wrong with the record that a result was made again; None where there is none, or nothing is."""
+    if item.run is None or not (place.folder / store.REPRODUCED).is_file():
+        return None
+    again = "remove it, or run `bench reproduce` again"
+    found = store.read_reproduction(place, item.run)
+    if found is None:
+        digest = (item.run.digest or "none")[:12]
+        return f"is not about the present forecasts (digest {digest}), or not within its tolerance: {again}"
+    entry = tree.catalogue.entries.get(place.entry)
+    if entry is not None and not 0 <= found.largest_difference <= entry.row.tolerance:
+        return (
+            f"largest_difference {found.largest_difference:g}, submissions/{entry.family}/submission.yaml declares a "
+            f"tolerance of {entry.row.tolerance:g}: {again}"
+        )
+    return None
+
+
+def data(tree: Tree) -> Iterator[Failure]:
+    """Results come from the bars that the registry pins."""
+    known = tree.registry.dataset_ids()
+    for place, item in tree.stored.items():
+        file = tree.record(place)
+        if place.dataset not in known:
+            yield Failure("data", file, f"there is no datasets/{place.dataset}/dataset.yaml")
+            continue
+        dataset = tree.registry.dataset(place.dataset)
+        if place.split not in dataset.splits:
+            yield Failure("data", file, f"datasets/{place.dataset}/dataset.yaml has no split {place.split}")
+            continue
+        pinned = dataset.identity.get(place.split)
+        if item.run is None:
+            continue
+        for name, value in (("data_identity", item.run.data_identity), ("data", item.run.identity_of.get("data"))):
+            if pinned is not None and value != pinned:
+                yield Failure(
+                    "data", file,
+                    f"{name} {str(value)[:12]}, datasets/{place.dataset}/dataset.yaml pins {pinned[:12]} for "
+                    f"{place.split}",
+                )  # fmt: skip
+
+
+def code(tree: Tree) -> Iterator[Failure]:
+    """Results were made by what is in submissions/ now, under the rules that hold now."""
+    for problem in tree.catalogue.problems:
+        yield Failure("code", "submissions", problem)
+    settings = tree.registry.settings
+    for place, item in tree.stored.items():
+        entry, run = tree.catalogue.entries.get(place.entry), item.run
+        if run is None or place.dataset not in tree.registry.dataset_ids():
+            continue
+        file = tree.record(place)
+        dataset = tree.registry.dataset(place.dataset)
+        if entry is None:
+            mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
+            yield Failure("code", file, f"no entry {place.entry} under submissions/: {mend}, or bring the entry back")
+        elif item.state != DONE:
+            continue
+        elif entry.row.study != place.study:
+            there = f"submissions/{entry.family}/submission.yaml has {_where(entry.row.study)}"
+            yield Failure("code", file, f"{place.entry} lies under {_where(place.study)}, {there}")
+        elif place.task in settings.tasks and place.split in dataset.splits:
+            task = settings.task(place.task)
+            now = identity_of(settings, dataset, place.split, run.data_identity, entry, task)
+            for name, made, here in store.differing_parts(run.identity_of, now):
+                yield Failure(
+                    "code", file,
+                    f"stale: made with {name} {made}, submissions/{entry.family} and the registry give {here}: "
+                    f"`bench run {place.entry} --dataset {place.dataset} --split {place.split}`",
+                )  # fmt: skip
+        else:
+            yield Failure("code", file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}")
+
+
+def _where(study: str | None) -> str:
+    return f"study {study}" if study else "the board"
+
+
+def boards(tree: Tree) -> Iterator[Failure]:
+    """Every board follows from the stored forecasts, and there is no board without results."""
+    from bench.board import board_folder, build_board
+    from bench.board.writing import disagreements
+
+    registry = tree.registry
+    expected = set()
+    for dataset, split, study in tree.boards:
+        folder = board_folder(registry.results, dataset, split, study)
+        expected.add(folder)
+        command = f"`bench board --dataset {dataset} --split {split}{f' --study {study}' if study else ''}`"
+        try:
+            board = build_board(registry.settings, registry.dataset(dataset), split, registry.results, study)
+        except BenchError as error:
+            yield Failure("boards", tree.shown(folder), f"no board can be derived: {error}")
+            continue
+        found = disagreements(board, registry.results)
+        for path in dict.fromkeys(path for path, _ in found):
+            first, *more = [what for file, what in found if file == path]
+            further = f" (and {len(more)} more)" if more else ""
+            yield Failure("boards", tree.shown(path), f"{first}{further}; {command} writes it again")
+    for path in _board_files(registry.results):
+        if path.parent not in expected:
+            yield Failure("boards", tree.shown(path), "is a board without results: remove it and the files beside it")
+
+
+def _board_files(results: Path) -> list[Path]:
+    """The boards below a results folder; an entry may bear the name of such a file, its folder is none."""
+    return sorted(path for path in results.rglob("leaderboard.json") if path.is_file())
+
+
+def accounts(tree: Tree) -> Iterator[Failure]:
+    """The ledger replays, and what it gives are the results here and the rows of the boards."""
+    results = tree.registry.results
+    path = tree.shown(results / ledger.NAME)
+    if tree.runs and not (results / ledger.NAME).is_file():
+        yield Failure("ledger", path, f"is not there, but {len(tree.runs)} results are: run `bench ledger --update`")
+        return
+    try:
+        state = ledger.replay(ledger.read_events(results))
+    except StorageError as error:
+        yield Failure("ledger", path, str(error))
+        return
+    for key, what in ledger.gaps(state, tree.runs):
+        yield Failure("ledger", tree.record(key.place(results)), what)
+    for file in _board_files(results):
+        yield from _rows(tree, state, file)
+
+
+def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Failure]:
+    """Rows of a committed board that the ledger does not have, and results of the ledger that are no rows."""
+    try:
+        board = json.loads(file.read_bytes())
+        place = board["dataset"], board["split"], board["study"]
+        rows = {(_source(table, row), row["entry"]) for table in board["tables"] for row in table["rows"]}
+        absent = {(table["task"], row["entry"]) for table in board["tables"] for row in table["absent"]}
+    except (ValueError, KeyError, TypeError) as error:
+        yield Failure("ledger", tree.shown(file), f"is no board ({type(error).__name__}: {error})")
+        return
+    dataset, split, study = place
+    for task, entry in sorted(rows):
+        if not any(Key(dataset, split, task, entry, where) in state for where in (study, None)):
+            yield Failure("ledger", tree.shown(file), f"has a row {entry} on {task}, the ledger has no such result")
+    for key in state:
+        mine = (key.dataset, key.split, key.study) == place and key.task in tree.registry.settings.tasks
+        if mine and (key.task, key.entry) not in rows | absent:
+            yield Failure(
+                "ledger", tree.shown(file), f"has no row {key.entry} on {key.task}, the ledger has its result"
+            )
+
+
+def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
+    """The task whose forecasts a row comes from."""
+    return str(table["derived_from"] if row["derived"] else table["task"])
+
+
+# Of what is shown and frozen ------------------------------------------------------------------------
+
+
+def pictures(tree: Tree) -> Iterator[Failure]:
+    """Figures are drawings: nothing in them runs or leads elsewhere."""
+    for top in (tree.registry.results, tree.registry.root / editions.FOLDER):
+        for path in sorted(path for path in top.rglob("*") if path.suffix.lower() == ".svg" and path.is_file()):
+            try:
+                found = ACTIVE.search(path.read_text(encoding="utf-8"))
+            except UnicodeDecodeError:
+                yield Failure("pictures", tree.shown(path), "is no text in UTF-8")
+                continue
+            if found:
+                yield Failure("pictures", tree.shown(path), f"holds `{found[0]}`: a figure runs and links nothing")
+
+
+def frozen(tree: Tree) -> Iterator[Failure]:
+    """The files of every edition are those of its checksums."""
+    root = tree.registry.root
+    for folder in sorted(path for path in (root / editions.FOLDER).glob("[!.]*") if path.is_dir()):
+        for path, problem in editions.check_sums(folder):
+            yield Failure("frozen", tree.shown(path), problem)
+
+
+GUARDS: tuple[Callable[[Tree], Iterator[Failure]], ...] = (
+    records, data, code, boards, accounts, pictures, frozen,
+)  # fmt: skip

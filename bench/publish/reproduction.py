@@ -1,0 +1,150 @@
+"""Running an entry again, and whether its forecasts are those that were published."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import store
+from bench.errors import BenchError
+from bench.registry.config import Registry
+from bench.registry.entries import Entry
+from bench.run import execute as executor
+from bench.run.campaign import Campaign, open_campaign
+from bench.run.execute import Listener
+from bench.store import DONE, Forecasts, Place, Reproduction, Run
+
+REPRODUCED, DIFFERENT, FAILED, OTHER_CODE, OTHER_BARS = "reproduced", "different", "failed", "other code", "other bars"
+"""How an attempt may end; the only ways. With other bars the difference is told, and nothing is concluded."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of running one result again: the outcome, what is to be said of it, and the largest difference.
+
+    The difference is relative, of single forecasts. `record` is what may be kept beside a reproduced result.
+    """
+
+    place: Place
+    outcome: str
+    detail: str
+    largest_difference: float | None = None
+    tolerance: float | None = None
+    record: Reproduction | None = None
+
+
+def reproduce(
+    registry: Registry,
+    entries: Sequence[Entry],
+    dataset: str,
+    split: str,
+    tasks: Sequence[str] = (),
+    *,
+    day: str,
+    jobs: int = 1,
+    any_bars: bool = False,
+    watch: Callable[[int], AbstractContextManager[Listener]] = lambda n_units: nullcontext(Listener()),
+) -> list[Attempt]:
+    """Runs entries again in a temporary folder and compares each task with the published forecasts.
+
+    Nothing is written to the registry's results: `keep` does that. `day` is the ISO date for the records; `watch`
+    gives a listener for so many units.
+
+    Raises
+    ------
+    BenchError
+        Where the bars at hand are not the pinned ones (unless `any_bars`), or an entry has no published result.
+    """
+    with tempfile.TemporaryDirectory(prefix="volmark-again-") as folder:
+        campaign = open_campaign(registry, dataset, split, Path(folder) if any_bars else None)
+        campaign = replace(campaign, results=Path(folder))
+        wanted = {entry.name: entry for entry in entries}
+        published = _published(registry, campaign, entries, tasks)
+        stale = {place: why for place, item in published.items() if (why := _other_code(campaign, wanted, place, item))}
+        again = [place for place in published if place not in stale]
+        todo = executor.plan(
+            campaign,
+            [entry for entry in entries if any(place.entry == entry.name for place in again)],
+            sorted({place.task for place in again}),
+        )
+        with watch(len(todo.units)) as listener:
+            executor.execute(campaign, todo, jobs, listener)
+        attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
+        for place in again:
+            made = store.read(replace(place, results=campaign.results))
+            attempts.append(_attempt(place, published[place], made, wanted[place.entry].row.tolerance, day))
+    return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
+
+
+def keep(attempts: Sequence[Attempt]) -> None:
+    """Write `reproduced.json` beside the results that were reproduced, unless they have changed since."""
+    for attempt in attempts:
+        run = store.read_run(attempt.place)
+        if attempt.record is not None and run is not None and run.digest == attempt.record.digest:
+            store.write_reproduction(attempt.place, attempt.record)
+
+
+def _published(
+    registry: Registry, campaign: Campaign, entries: Sequence[Entry], tasks: Sequence[str]
+) -> dict[Place, tuple[Run, Forecasts]]:
+    """The published forecasts of these entries: of the wanted tasks, or of all that have any."""
+    names = [registry.settings.tasks[registry.settings.task(name).name].derived_from or name for name in tasks]
+    found = {}
+    for entry in entries:
+        places = [replace(campaign.place(entry, name), results=registry.results)
+                  for name in campaign.tasks_of(entry) if not names or name in names]  # fmt: skip
+        stored = {place: store.read(place) for place in places}
+        done = {
+            place: (item.run, item.forecasts)
+            for place, item in stored.items()
+            if item.run is not None and item.forecasts is not None and item.state == DONE
+        }
+        if not done:
+            states = "; ".join(f"{place.task}: {item.problem or item.state}" for place, item in stored.items())
+            where = f"{campaign.dataset.id} {campaign.split_name}{''.join(f' {name}' for name in names)}"
+            raise BenchError(f"{entry.name} has no published forecasts on {where} to compare with ({states or 'none'})")
+        found.update(done)
+    return found
+
+
+def _other_code(campaign: Campaign, wanted: dict[str, Entry], place: Place, item: tuple[Run, Forecasts]) -> str | None:
+    """Why a published result cannot be made by what is here now; None if it can, be it with other bars."""
+    task = campaign.settings.task(place.task)
+    now = campaign.identity_of(wanted[place.entry], task)
+    parts = [part for part in store.differing_parts(item[0].identity_of, now) if part[0] != "data"]
+    if not parts:
+        return None
+    said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts)
+    return f"was made with {said}: check out the commit that published it"
+
+
+def _attempt(place: Place, item: tuple[Run, Forecasts], again: store.Stored, tolerance: float, day: str) -> Attempt:
+    """The outcome of one result that was run again."""
+    run, forecasts = item
+    if again.run is None or again.forecasts is None:
+        return Attempt(place, FAILED, again.problem or (again.run and again.run.reason) or "it was not run")
+    same_cells = again.forecasts.symbols == forecasts.symbols and np.array_equal(
+        again.forecasts.origins, forecasts.origins
+    )
+    if not same_cells:
+        return Attempt(place, DIFFERENT, "it forecasts other sessions or symbols")
+    gap = np.abs(again.forecasts.forecast_var / forecasts.forecast_var - 1)
+    i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+    largest = float(gap[i, j])
+    where = f"largest relative difference {largest:.3g}" + (
+        f", {forecasts.symbols[j]} on {forecasts.dates[i]}" if largest else ""
+    )
+    where += f" (tolerance {tolerance:g})"
+    if again.run.data_identity != run.data_identity:
+        bars = f"bars {again.run.data_identity[:12]}, published from {run.data_identity[:12]}; "
+        return Attempt(place, OTHER_BARS, bars + where, largest, tolerance)
+    if largest > tolerance:
+        return Attempt(place, DIFFERENT, where, largest, tolerance)
+    measured = again.run.measured
+    record = Reproduction(day, forecasts.digest(), largest, tolerance, measured.versions, measured.hardware)
+    return Attempt(place, REPRODUCED, where, largest, tolerance, record)

@@ -1,0 +1,250 @@
+"""The entries: `submissions/<family>/submission.yaml`, read and checked without importing model code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
+
+from bench.errors import BenchError, did_you_mean
+from bench.plugin.history import READS
+from bench.registry.config import Base, Label, Name, read_yaml
+
+PATH = "path"
+"""What a row answers that forecasts daily paths: every task that a path covers, in one run."""
+NOT_CODE = {"submission.yaml", "README.md"}
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("write plain text in one line")
+    return text
+
+
+def _plain_lines(text: str) -> str:
+    if not all(line.isprintable() for line in text.replace("\t", " ").splitlines()):
+        raise ValueError("write plain text")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Lines = Annotated[str, AfterValidator(_plain_lines)]
+
+
+class Author(Base):
+    """Who made an entry."""
+
+    name: Line = Field(min_length=1)
+    affiliation: Line | None = None
+    email: Line | None = None
+    orcid: Line | None = None
+
+
+class Row(Base):
+    """One entry of a family: a row of the board."""
+
+    name: Name
+    version: Label
+    class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$")
+    description: Line
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    tasks: Literal["path"] | Annotated[list[Name], Field(min_length=1)]
+    refit: StrictInt | None = Field(default=None, ge=1)
+    reads: list[str]
+    seeds: StrictInt = Field(default=1, ge=1)
+    study: Name | None = None
+    datasets: Annotated[list[Name], Field(min_length=1)] | None = None
+    tuned_on: Name | None = None
+    constant: bool = False
+    tolerance: float = Field(default=1e-9, ge=0, le=1)
+
+    @field_validator("reads")
+    @classmethod
+    def _known_reads(cls, reads: list[str]) -> list[str]:
+        for name in reads:
+            if name not in READS:
+                raise ValueError(f"no input `{name}`{did_you_mean(name, READS)}")
+        return reads
+
+    @field_validator("parameters")
+    @classmethod
+    def _plain_values(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        try:
+            same = json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise ValueError("values are numbers, text, true, false, null, lists, and maps with text keys")
+        return parameters
+
+    @property
+    def target(self) -> str:
+        """`module:Class`; the module is `model` where none is written."""
+        return self.class_ if ":" in self.class_ else f"model:{self.class_}"
+
+
+class Submission(Base):
+    """One `submission.yaml`: who made it, how to cite it, and its rows."""
+
+    authors: list[Author] = Field(min_length=1)
+    licence: Line
+    description: Lines
+    bibtex: Lines | None = None
+    training_data: Lines
+    entries: list[Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Submission:
+        names = [row.name for row in self.entries]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"entries: the name {doubled[0]} stands twice")
+        return self
+
+
+def code_files(folder: Path) -> list[Path]:
+    """The files of a family that are its code: all but metadata, tests and hidden ones; links are refused."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") or part in ("__pycache__", "tests") for part in inside.parts):
+            continue
+        if path.is_symlink():
+            raise BenchError(f"{folder.name}/{inside}: is a link; put the file itself in the entry's folder")
+        if path.is_file() and path.name not in NOT_CODE and not path.name.startswith("test_"):
+            files.append(path)
+    return files
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with the folder of its code; `package` is the installed distribution that brings it, if one does."""
+
+    row: Row
+    folder: Path
+    submission: Submission
+    package: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among all entries."""
+        return self.row.name
+
+    @property
+    def family(self) -> str:
+        """Name of the folder that it shares its code with."""
+        return self.folder.name
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it forecasts daily paths."""
+        return self.row.tasks == PATH
+
+    def is_meant_for(self, dataset: str | None) -> bool:
+        """Whether a run that names no entries takes it in; named, it runs on any dataset."""
+        return dataset is None or self.row.datasets is None or dataset in self.row.datasets
+
+    def code_files(self) -> list[Path]:
+        """The files that the worker gets and that the identity covers."""
+        return code_files(self.folder)
+
+    def code_digest(self) -> str:
+        """sha256 over names and contents of the code files and requirements."""
+        digest = hashlib.sha256()
+        for path in self.code_files():
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(self.folder)}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All entries by name, and one line for every family, and (`notes`) installed package, that is left out."""
+
+    entries: dict[str, Entry]
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def select(self, names: Iterable[str] = (), dataset: str | None = None) -> list[Entry]:
+        """The entries of these names; where none is named, ours outside studies that are meant for the dataset.
+
+        An unknown name is an error with a suggestion. What an installed package brings has to be named.
+        """
+        wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            if name not in self.entries:
+                hint = did_you_mean(name, self.entries)
+                broken = "".join(f"\n{problem}" for problem in self.problems)
+                raise BenchError(f"no entry `{name}`{hint}{broken}")
+        if wanted:
+            return [self.entries[name] for name in wanted]
+        ours = [entry for entry in self.entries.values() if entry.package is None and entry.row.study is None]
+        return [entry for entry in ours if entry.is_meant_for(dataset)]
+
+    def with_families(self, families: dict[Path, list[Entry]]) -> Catalogue:
+        """This catalogue and families that a user named by their folders; a name that is taken is an error."""
+        entries = dict(self.entries)
+        for folder, family in families.items():
+            for entry in family:
+                other = entries.get(entry.name)
+                if other is not None and other.folder.resolve() != folder:
+                    taken = f"{entry.name} is taken by {other.folder}; choose another name"
+                    raise BenchError(f"{folder}/submission.yaml: entries: {taken}")
+                entries.setdefault(entry.name, entry)
+        return Catalogue(entries, self.problems, self.notes)
+
+
+def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:
+    for row in submission.entries:
+        for name in [] if row.tasks == PATH else row.tasks:
+            if name not in known:
+                raise BenchError(
+                    f"{family}/submission.yaml: entries: {row.name}: no task `{name}`{did_you_mean(name, known)}"
+                )
+
+
+def read_family(folder: Path, tasks: Iterable[str] | None = None, package: str | None = None) -> list[Entry]:
+    """Returns the rows of one folder with a `submission.yaml`, in its order; a `BenchError` says what is wrong.
+
+    `tasks` are the names that a row may answer (None: any). Model code is not imported.
+    """
+    submission = read_yaml(folder / "submission.yaml", Submission)
+    code_files(folder)
+    if tasks is not None:
+        _check_tasks(folder.name, submission, set(tasks))
+    return [Entry(row, folder, submission, package) for row in submission.entries]
+
+
+def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
+    """Returns the entries below `root`, sorted by name; a family that is wrong is a problem, not an end.
+
+    `tasks` are the names that a row may answer (None: any). Model code is not imported.
+    """
+    known = None if tasks is None else set(tasks)
+    entries: dict[str, Entry] = {}
+    problems: list[str] = []
+    for path in sorted(root.glob("*/submission.yaml")):
+        if path.parent.is_symlink():
+            problems.append(f"{root.name}/{path.parent.name}: is a link; put the folder itself in its place")
+            continue
+        try:
+            family = read_family(path.parent, known)
+        except BenchError as error:
+            problems.append(str(error))
+            continue
+        for entry in family:
+            other = entries.get(entry.name)
+            if other is not None:
+                problems.append(
+                    f"{entry.family}/submission.yaml: entries: {entry.name} is taken by {other.family}; "
+                    "choose another name"
+                )
+                continue
+            entries[entry.name] = entry
+    return Catalogue(dict(sorted(entries.items())), problems)

@@ -1,0 +1,396 @@
+"""The harness's side of a worker: start it with nothing but its pipes, exchange frames within limits, end it.
+
+What comes back is a stranger's: sizes are checked before anything is kept, JSON is parsed, buffers are
+floats. Whatever goes wrong in the child is an `EntryFailure` here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+import bench
+from bench.data.load import BENCH_DATA
+from bench.plugin import wire
+from bench.registry.config import Limits
+from bench.run import sandbox
+
+HANDED_OUT = ("__init__.py", "tasks.py", "recursions.py")
+"""What a worker can import of this package besides `bench.plugin`: names by which entries of protocol 1.0 know it."""
+
+STAGE = "volmark-stage-"
+ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+ABANDONED_SECONDS = 86_400
+"""Age of a folder of ours without a mark from which on no run can be using it: longer than a walk or a check takes."""
+LEAST_REPORT = 256
+"""Bytes that the smallest record counts for: a flood of empty ones is a flood."""
+MAX_DEPTH = 8
+OUTPUT_TAIL = 2000
+POLL_SECONDS = 0.2
+CLOSE_SECONDS = 5.0
+BOOT = """
+import sys
+read_fd, write_fd, parent, stage, *packages = sys.argv[1:]
+sys.path[:] = [stage + "/lib", *sys.path, *packages]
+from bench.plugin.worker import main  # with NumPy, before the entry's folder is in reach: no file of it runs unwatched
+sys.path.insert(len(sys.path) - len(packages), stage + "/entry")
+main(int(read_fd), int(write_fd), int(parent), stage)
+"""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+
+
+class EntryFailure(Exception):
+    """An entry broke off, overran a limit or answered nonsense: `reason`, and the end of its traceback."""
+
+    def __init__(self, reason: str, traceback: str = "") -> None:
+        super().__init__(reason)
+        self.reason = printable(reason)
+        self.traceback = printable(traceback, keep="\n")
+
+
+class Stopped(Exception):
+    """The run was asked to stop."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text of a stranger without control characters (terminal escapes, newlines) and not too long."""
+    return "".join(c if c.isprintable() or c in keep else " " for c in text)[:8000]
+
+
+def cleaned(value: Any, depth: int = 0) -> Any:
+    """A stranger's JSON value as it can be kept: printable text, finite numbers, not nested without end."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
+        return "nested too deeply"
+    if isinstance(value, dict):
+        return {printable(str(key)): cleaned(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item, depth + 1) for item in value]
+    return value
+
+
+@contextmanager
+def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterator[Path]:
+    """A fresh folder with copies of the code that a worker may import, and an empty working directory.
+
+    The copies keep the worker's import path away from the repository, its datasets and its results. `data` is a bait
+    that a check plants: a folder of which a copy lies beside the working directory.
+    """
+    stage = Path(tempfile.mkdtemp(prefix=STAGE))
+    with ExitStack() as stack:
+        held = stack.enter_context((stage / ".held").open("w"))
+        fcntl.flock(held, fcntl.LOCK_EX)  # so that a later run knows whether this one is alive
+        stack.callback(_remove, stage)
+        ours = Path(bench.__file__).parent
+        (stage / "lib" / "bench").mkdir(parents=True)
+        for name in HANDED_OUT:
+            shutil.copyfile(ours / name, stage / "lib" / "bench" / name)
+        shutil.copytree(
+            ours / "plugin", stage / "lib" / "bench" / "plugin", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for file in files:
+            target = stage / "entry" / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        (stage / "work").mkdir()
+        if data is not None:
+            shutil.copytree(data, stage / "data")
+        yield stage
+
+
+def _bait(stage: Path) -> dict[str, str]:
+    """The variable that names a planted folder of data; none where a run plants none."""
+    return {BENCH_DATA: str(stage / "data")} if (stage / "data").is_dir() else {}
+
+
+def sweep_stages() -> None:
+    """Remove the folders that killed runs of ours left in the temporary folder."""
+    for stage in Path(tempfile.gettempdir()).glob(f"{STAGE}*"):
+        with suppress(OSError), ExitStack() as stack:
+            try:
+                held = os.open(stage / ".held", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            except OSError:  # an entry took it away, or it is not there yet
+                if time.time() - stage.lstat().st_mtime < ABANDONED_SECONDS:
+                    continue
+            else:
+                stack.callback(os.close, held)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(stage)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that strangers wrote in, however deep it is: `shutil.rmtree` goes down by recursion."""
+    command = ["rm", "-rf", "--", str(folder)]
+    subprocess.run(command, env={"PATH": os.defpath}, stderr=subprocess.DEVNULL, check=False)
+
+
+class WorkerProcess:
+    """A started worker; `send` and `receive` frames, `close` to end it and everything that it started.
+
+    `packages` are the folders of the packages that it may import, `isolation` is the level that it reached.
+    """
+
+    def __init__(
+        self, stage: Path, limits: Limits, packages: Sequence[str], stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.limits = limits
+        self.isolation = sandbox.level(limits.sandbox)
+        self._ends = time.monotonic() + limits.run_seconds
+        self.reports: list[tuple[str, dict[str, Any], NDArray[np.float64] | None]] = []
+        self.on_progress: Callable[[dict[str, Any]], None] = lambda facts: None
+        self._stop = stop
+        child_read, self._write_fd = os.pipe()
+        self._read_fd, child_write = os.pipe()
+        self._work = str(stage / "work")
+        shut_in = self.isolation == sandbox.BUBBLEWRAP
+        parent = 1 if shut_in else os.getpid()  # in there, bwrap is the first process and the parent
+        arguments = [str(child_read), str(child_write), str(parent), str(stage)]
+        # -S: no .pth file (an editable install) puts this repository on the path. Not -I, which would also
+        # ignore PYTHONHASHSEED; the environment is our own, so -P and -s isolate as much.
+        command = [sandbox.interpreter(), "-P", "-s", "-S", "-B", "-c", BOOT, *arguments, *packages]
+        self._process = subprocess.Popen(
+            sandbox.inside(command, stage, packages) if shut_in else command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(child_read, child_write),
+            cwd=self._work,
+            env={"PATH": os.defpath, "HOME": self._work, "TMPDIR": self._work, "LANG": "C.UTF-8",
+                 "PYTHONHASHSEED": "0", **ONE_THREAD, **_bait(stage)},
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(child_read)
+        os.close(child_write)
+        if self._process.stdout is None:
+            raise RuntimeError("the worker was started without a pipe for its output")
+        self._output_fd = self._process.stdout.fileno()
+        for fd in (self._write_fd, self._read_fd, self._output_fd):
+            os.set_blocking(fd, False)
+        self._poll = select.poll()
+        self._poll.register(self._read_fd, select.POLLIN)
+        self._poll.register(self._output_fd, select.POLLIN)
+        self._outgoing = memoryview(b"")
+        self._incoming = bytearray()
+        self._output = b""
+        self._output_ended = False
+        self._closed = False
+        self._output_bytes = self._report_bytes = 0
+        self._next_check = 0.0
+        self._peak_bytes = 0
+
+    def send(self, data: bytes) -> None:
+        """Start sending frames; what the pipe does not take at once goes out during `receive`."""
+        self._outgoing = memoryview(bytes(self._outgoing) + data) if self._outgoing else memoryview(data)
+        self._flush()
+
+    def receive(self, what: str, seconds: float, crew: Sequence[WorkerProcess] = ()) -> tuple[dict[str, Any], bytes]:
+        """The answer to what was sent: its JSON and payload; reports that come before it are kept.
+
+        Meanwhile the memory and the processes of this worker and of the others of its `crew` are looked at.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            frame = self._next_frame()
+            if frame is not None:
+                op, meta, payload = frame
+                if op in (wire.DONE, wire.ANSWER):
+                    return meta, payload
+                if op == wire.ERROR:
+                    raise EntryFailure(str(meta.get("reason", "no reason given")), str(meta.get("traceback", "")))
+                self._keep(op, meta, payload)
+                continue
+            now = time.monotonic()
+            if now > deadline:
+                raise EntryFailure(f"{what} took longer than {seconds:g} s")
+            if now > self._ends:
+                raise EntryFailure(f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}")
+            for worker in {self, *crew}:
+                worker._check_use(now)
+            self._wait(min(POLL_SECONDS, deadline - now), what)
+
+    def _wait(self, seconds: float, what: str) -> None:
+        if self._stop():
+            raise Stopped
+        if self._outgoing:
+            self._poll.register(self._write_fd, select.POLLOUT)
+        ready = self._poll.poll(max(1, int(1000 * seconds)))
+        if self._outgoing:
+            self._poll.unregister(self._write_fd)
+            self._flush()
+        if not ready and self._process.poll() is not None:  # dead, though something it started holds the pipe
+            raise EntryFailure(self._how_it_ended(what))
+        for fd, _ in ready:
+            if fd == self._output_fd:
+                self._drain_output()
+            elif fd == self._read_fd:
+                data = os.read(self._read_fd, 1 << 20)
+                if not data:
+                    raise EntryFailure(self._how_it_ended(what))
+                self._incoming += data
+
+    def _flush(self) -> None:
+        try:
+            while self._outgoing:
+                self._outgoing = self._outgoing[os.write(self._write_fd, self._outgoing) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:  # the child is gone: receive finds out how
+            self._outgoing = memoryview(b"")
+
+    def _next_frame(self) -> tuple[bytes, dict[str, Any], bytes] | None:
+        if len(self._incoming) < wire.HEADER.size:
+            return None
+        op, n_json, n_payload = wire.HEADER.unpack_from(self._incoming)
+        if op not in (wire.DONE, wire.ANSWER, wire.ERROR, wire.REPORT) or n_json > wire.MAX_JSON:
+            raise EntryFailure("sent a malformed message on the harness's pipe")
+        if n_payload > self.limits.output_mb * 2**20:
+            raise EntryFailure(f"sent an array of more than {self.limits.output_mb:g} MB")
+        end = wire.HEADER.size + n_json + n_payload
+        if len(self._incoming) < end:
+            return None
+        text = bytes(self._incoming[wire.HEADER.size : wire.HEADER.size + n_json])
+        payload = bytes(self._incoming[end - n_payload : end])
+        del self._incoming[:end]
+        try:
+            meta = json.loads(text) if text else {}
+        except (ValueError, RecursionError) as error:
+            raise EntryFailure("sent a malformed message on the harness's pipe") from error
+        if not isinstance(meta, dict):
+            raise EntryFailure("sent a malformed message on the harness's pipe")
+        return op, meta, payload
+
+    def _keep(self, op: bytes, meta: dict[str, Any], payload: bytes) -> None:
+        """Keep a record or an artifact, pass on progress."""
+        facts = cleaned(meta.get("facts"))
+        if op != wire.REPORT or not isinstance(facts, dict):
+            raise EntryFailure("sent a malformed message on the harness's pipe")
+        if meta.get("kind") == "progress":
+            self.on_progress(facts)
+            return
+        self._report_bytes += max(LEAST_REPORT, len(payload) + len(json.dumps(facts)))
+        if self._report_bytes > self.limits.output_mb * 2**20:
+            raise EntryFailure(f"records and artifacts exceed {self.limits.output_mb:g} MB")
+        array = None
+        if meta.get("kind") in ("artifact", "weights"):
+            name = facts.get("name")
+            if not isinstance(name, str) or not ARTIFACT_NAME.fullmatch(name) or ".." in name:
+                raise EntryFailure(f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})")
+            try:
+                array = np.frombuffer(payload, dtype="<f8").reshape(meta.get("shape"))
+            except (ValueError, TypeError) as error:
+                raise EntryFailure("sent an artifact whose shape does not fit its size") from error
+        self.reports.append((str(meta.get("kind")), facts, array))
+
+    def _drain_output(self) -> None:
+        try:
+            data = os.read(self._output_fd, 1 << 20)
+        except BlockingIOError:
+            return
+        if not data and not self._output_ended:
+            self._output_ended = True
+            self._poll.unregister(self._output_fd)
+        self._output_bytes += len(data)
+        self._output = (self._output + data)[-OUTPUT_TAIL:]
+        if self._output_bytes > self.limits.output_mb * 2**20:
+            raise EntryFailure(f"wrote more than {self.limits.output_mb:g} MB to stdout and stderr")
+
+    def _members(self) -> list[psutil.Process]:
+        """The worker and what it started, bwrap among them where it is shut in; none where all has ended."""
+        with suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            return [process, *process.children(recursive=True)]
+        return []
+
+    def _check_use(self, now: float) -> None:
+        """Number and resident memory of the worker's processes, a few times a second."""
+        if now < self._next_check:
+            return
+        self._next_check = now + POLL_SECONDS
+        used, members = 0, self._members()
+        for member in members:
+            with suppress(psutil.Error):  # it ended meanwhile
+                used += member.memory_info().rss
+        self._peak_bytes = max(self._peak_bytes, used)
+        if len(members) > self.limits.processes + 2 * (self.isolation == sandbox.BUBBLEWRAP):  # bwrap's own two
+            raise EntryFailure(f"ran more than {self.limits.processes} processes at once")
+        if used > self.limits.memory_mb * 2**20:
+            raise EntryFailure(f"used more than {self.limits.memory_mb:g} MB of memory")
+
+    def peak_memory_mb(self) -> float:
+        """Largest resident memory so far: the kernel's mark of a process where there is one, else the largest seen."""
+        marks = [self._peak_bytes]
+        for member in self._members():  # of bwrap and Python the larger: Python
+            with suppress(OSError):
+                status = Path(f"/proc/{member.pid}/status").read_text(encoding="utf-8")
+                marks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+        return max(marks) / 2**20
+
+    def _how_it_ended(self, what: str) -> str:
+        try:
+            code = self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            return f"closed the harness's pipe during {what}"
+        self._drain_output()
+        said = printable(self._output.decode(errors="replace").strip().replace("\n", " | "))[-300:]
+        number = code - 128 if self.isolation == sandbox.BUBBLEWRAP else -code  # bwrap passes a signal on as a status
+        by_signal = number in set(signal.Signals)
+        how = f"was killed by {signal.Signals(number).name}" if by_signal else f"ended with exit status {code}"
+        return f"{how} during {what}" + (f"; it last wrote: {said}" if said else "")
+
+    def close(self) -> None:
+        """Kill the worker with its whole process group and release the pipes; harmless when called again."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.isolation == sandbox.BUBBLEWRAP:
+            self._end_namespace()
+        strays = self._strays()
+        with suppress(ProcessLookupError, PermissionError):  # it and its group ended before
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for stray in strays:
+            with suppress(psutil.Error):
+                stray.kill()
+        self._process.wait()
+        os.close(self._write_fd)
+        os.close(self._read_fd)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _end_namespace(self) -> None:
+        """Kill the first process in the sandbox: the kernel ends all others with it, and then bwrap ends too."""
+        with suppress(psutil.Error):
+            for first in psutil.Process(self._process.pid).children():
+                first.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_SECONDS)
+
+    def _strays(self) -> list[psutil.Process]:
+        """What the entry started in sessions of its own: descendants, and orphans that work in its folder."""
+        if self.isolation == sandbox.BUBBLEWRAP:  # nothing leaves the sandbox
+            return []
+        strays = self._members()[1:]
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.ppid() == 1 and process.environ().get("TMPDIR") == self._work:
+                    strays.append(process)
+        return strays

@@ -1,0 +1,425 @@
+"""Entries that reach for what is outside: what each level of isolation stops, and how it is told."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT
+
+from bench.errors import BenchError
+from bench.plugin.worker import JOIN_SESSION_KEYRING, KEYCTL
+from bench.registry.config import Limits, read_yaml
+from bench.run import sandbox as levels
+from bench.run.child import WorkerProcess, staged
+
+needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
+pytestmark = pytest.mark.usefixtures("plain_figures")
+LEVELS = [pytest.param("require", marks=needs_bwrap, id="bubblewrap"), pytest.param("off", id="process")]
+
+TRIES = """
+import os, socket, sys, tempfile
+from pathlib import Path
+
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "tried"):
+            self.tried = True
+            for name in dir(self):
+                if name.startswith("try_"):
+                    try:
+                        self.record(**{name: str(getattr(self, name)())})
+                    except Exception as error:
+                        self.record(**{name: "stopped: " + type(error).__name__})
+        return history.variance[-1]
+"""
+
+
+def tries(**methods: str) -> str:
+    """A model that evaluates an expression once for each name and records what came of it."""
+    return TRIES + "".join(f"\n    def try_{name}(self):\n        return {code}\n" for name, code in methods.items())
+
+
+def told(box, entry: str) -> dict[str, str]:
+    """What `tries` has recorded."""
+    records = box.run_json(entry)["measured"]["seeds"]["0"]["records"]
+    return {key.removeprefix("try_"): value for record in records for key, value in record.items()}
+
+
+@pytest.fixture
+def shut_in(sandbox):
+    """The throw-away benchmark, where a sandbox is required."""
+    sandbox.settings["limits"]["sandbox"] = "require"
+    sandbox.write_settings()
+    return sandbox
+
+
+@needs_bwrap
+def test_there_is_no_network(shut_in):
+    shut_in.add_entry(
+        "dialer",
+        tries(
+            connect="socket.create_connection(('1.1.1.1', 53), timeout=5)",
+            resolve="socket.getaddrinfo('example.org', 80)",
+            devices="[name for _, name in socket.if_nameindex()]",
+        ),
+    )
+    assert shut_in("run", "dialer").code == 0
+    found = told(shut_in, "dialer")
+    assert found["connect"].startswith("stopped")
+    assert found["resolve"].startswith("stopped")
+    assert found["devices"] == "['lo']"
+
+
+@needs_bwrap
+def test_data_results_home_and_repository_are_not_there(shut_in, monkeypatch, tmp_path):
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "bars.parquet").write_bytes(b"bars")
+    monkeypatch.setenv("BENCH_DATA", str(snapshot))
+    results = tmp_path / "results"
+    paths = {
+        "snapshot": snapshot / "bars.parquet", "bars": shut_in.root / "datasets/tiny/bars.csv", "home": Path.home(),
+        "results": results / "tiny", "repository": ROOT / "bench.yaml", "ours": ROOT / "bench" / "panel.py",
+    }  # fmt: skip
+    guesses = {name: f"Path({str(path)!r}).exists() and os.listdir({str(path)!r})" for name, path in paths.items()}
+    shut_in.add_entry(
+        "reader",
+        tries(
+            **guesses,
+            above="[str(p) for p in Path(sys.executable).parents if (p / 'bench.yaml').exists()]",
+            packages="[str(p) for path in sys.path for p in Path(path).parents if (p / 'bench.yaml').exists()]",
+            commands="[t for p in Path('/proc').glob('[0-9]*/cmdline') if '--root' in (t := p.read_text())]",
+            top="sorted(os.listdir('/'))",
+            mounts="[p for p in ('/home', '/srv', '/mnt', '/media', '/var') if os.path.exists(p)]",
+        ),
+    )
+    assert shut_in("run", "reader", "--results", str(results)).code == 0
+    record = json.loads((results / "tiny/official/next-day/reader/run.json").read_text())
+    found = {key: value for part in record["measured"]["seeds"]["0"]["records"] for key, value in part.items()}
+    top = found.pop("try_top")
+    assert {value for key, value in found.items() if key != "try_home"} <= {"False", "[]"}
+    assert found["try_home"] in ("False", "[]") or "bench" not in found["try_home"]  # a Python may lie below it
+    assert "'usr'" in top
+
+
+@needs_bwrap
+def test_it_can_write_in_its_working_directory_alone_and_leaves_nothing(shut_in):
+    target = ROOT / "written-by-an-entry"
+    code = tries(
+        note="Path('/tmp/note-to-myself').exists() or Path('/dev/shm/note').exists()",
+        tmp="Path('/tmp/note-to-myself').write_text('x') + Path('/dev/shm/note').write_text('x')",
+        work="Path('here').write_text('x') and os.listdir('.')",
+        code="Path(__file__).write_text('x')",
+        library="(Path(np.__file__).parent / 'x').write_text('x')",
+        system="Path('/usr/lib/x').write_text('x')",
+        root="Path('/x').write_text('x')",
+        repository=f"Path({str(target)!r}).write_text('x')",
+        device="open('/dev/x', 'w')",
+        remount="os.system('mount -o remount,rw / 2>/dev/null; mount -t tmpfs x /usr 2>/dev/null') and 'refused'",
+    )
+    shut_in.add_entry("writer", code)
+    shut_in.add_entry("again", code)
+    assert shut_in("run", "writer", "again", "--jobs", "1").code == 0
+    for entry in ("writer", "again"):
+        found = told(shut_in, entry)
+        assert found["note"] == "False"
+        assert found["tmp"] == "2"
+        assert found["work"] == "['here']"
+        assert found["remount"] == "refused"
+        places = ("code", "library", "system", "root", "device")
+        assert all(found[place].startswith("stopped") for place in places), found
+    assert not target.exists()  # of a clone below /tmp, it has written to its own /tmp
+    assert not Path("/tmp/note-to-myself").exists()
+
+
+BOMB = """
+import os
+class Model(Forecaster):
+    def forecast(self, history):
+        open("/proc/self/comm", "w").write("volmark-bomb")
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                pass
+"""
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_a_fork_bomb_is_a_failed_record(sandbox, use):
+    sandbox.settings["limits"] |= {"sandbox": use, "processes": 8, "memory_mb": 100_000, "forecast_seconds": 20}
+    sandbox.write_settings()
+    sandbox.add_entry("bomb", BOMB)
+    assert sandbox("run", "bomb", "mean").code == 1
+    assert sandbox.run_json("bomb")["reason"] == "ran more than 8 processes at once"
+    assert sandbox.run_json("mean")["state"] == "done"
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and alive("volmark-bomb"):
+        time.sleep(0.05)
+    assert not alive("volmark-bomb")
+
+
+def alive(name: str) -> list[psutil.Process]:
+    """Processes of that name that have not ended."""
+    found = psutil.process_iter(["name", "status"])
+    return [p for p in found if p.info["name"] == name and p.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_a_signal_to_its_own_process_is_told_by_name(sandbox, use):
+    sandbox.settings["limits"]["sandbox"] = use
+    sandbox.write_settings()
+    sandbox.add_entry(
+        "suicide", "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.kill(os.getpid(), 9)"
+    )
+    sandbox.add_entry("polite", "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os._exit(3)")
+    assert sandbox("run", "suicide", "polite").code == 1
+    assert sandbox.run_json("suicide")["reason"] == "was killed by SIGKILL during forecast on 2010-12-31"
+    assert sandbox.run_json("polite")["reason"] == "ended with exit status 3 during forecast on 2010-12-31"
+
+
+@needs_bwrap
+def test_signals_reach_nobody_outside(shut_in):
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        shut_in.add_entry(
+            "shooter",
+            tries(
+                parent="os.kill(os.getppid(), 15)",
+                bystander=f"os.kill({bystander.pid}, 9)",
+                everybody="os.kill(-1, 15) if len(os.listdir('/proc')) < 100 and os.getppid() == 1 else None",
+            )
+            + "\nimport signal; signal.signal(15, signal.SIG_IGN)\n",
+        )
+        outcome = shut_in("run", "shooter", "mean")
+        assert outcome.code == 0, outcome.err
+        assert told(shut_in, "shooter")["bystander"] == "stopped: ProcessLookupError"
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@needs_bwrap
+def test_killing_the_first_process_of_the_sandbox_ends_the_entry_alone(shut_in):
+    shut_in.add_entry(
+        "patricide",
+        """
+import os
+class Model(Forecaster):
+    def forecast(self, history):
+        os.kill(1, 9)
+        return history.variance[-1]
+""",
+    )
+    assert shut_in("run", "patricide", "mean").code in (0, 1)  # the kernel may protect it
+    assert shut_in.run_json("mean")["state"] == "done"
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_gigabytes_on_stdout_from_a_child_are_cut_off(sandbox, use):
+    sandbox.settings["limits"]["sandbox"] = use
+    sandbox.write_settings()
+    sandbox.add_entry(
+        "flood",
+        "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.system('yes')\n",
+    )
+    assert sandbox("run", "flood").code == 1
+    assert sandbox.run_json("flood")["reason"] == "wrote more than 1 MB to stdout and stderr"
+
+
+@needs_bwrap
+def test_a_descendant_that_hides_ends_with_the_sandbox(shut_in):
+    """Forked twice and in a session of its own: the kernel ends it with the name space."""
+    shut_in.add_entry(
+        "hider",
+        """
+import os, time
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "hidden"):
+            self.hidden = True
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    open("/proc/self/comm", "w").write("volmark-hider")
+                    os.environ.clear()
+                    time.sleep(900)
+                os._exit(0)
+        return history.variance[-1]
+""",
+    )
+    assert shut_in("run", "hider").code == 0
+    assert not alive("volmark-hider")
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_the_level_is_recorded_and_shown(sandbox, use):
+    sandbox.settings["limits"]["sandbox"] = use
+    sandbox.write_settings()
+    assert sandbox("run").code == 0
+    level = "bubblewrap" if use == "require" else "process"
+    seed = sandbox.run_json("flat")["measured"]["seeds"]["0"]
+    assert seed["isolation"] == level
+    assert 10 < seed["peak_memory_mb"] < 400  # of Python, not of what starts it
+    rows = sandbox("show", "flat", "--json").json["results"]
+    assert {row["isolation"] for row in rows} == {level}
+    board = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert f"Isolation: {level}." in " ".join(board.split())
+
+
+def test_a_record_without_a_level_can_still_be_read(sandbox):
+    sandbox("run")
+    for path in (sandbox.root / "results").rglob("run.json"):
+        record = json.loads(path.read_text())
+        for seed in record["measured"]["seeds"].values():
+            del seed["isolation"]
+        path.write_text(json.dumps(record))
+    assert {row["isolation"] for row in sandbox("show", "flat", "--json").json["results"]} == {""}
+    assert sandbox("board").code == 0
+    assert "Isolation:" not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
+@pytest.fixture
+def without_bwrap(monkeypatch):
+    """A machine on which bubblewrap is not installed."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    levels.trial.cache_clear()
+    yield
+    levels.trial.cache_clear()
+
+
+def test_without_bubblewrap_entries_run_at_the_weaker_level(sandbox, without_bwrap):
+    assert levels.level("auto") == levels.level("off") == levels.PROCESS
+    assert sandbox("run", "flat", "mean").code == 0
+    assert sandbox.run_json("flat")["measured"]["seeds"]["0"]["isolation"] == "process"
+
+
+def test_a_sandbox_that_is_required_and_missing_is_one_line(sandbox, without_bwrap):
+    sandbox.settings["limits"]["sandbox"] = "require"
+    sandbox.write_settings()
+    outcome = sandbox("run", "flat")
+    assert outcome.code == 2
+    assert "bench.yaml requires a sandbox, and there is none here: bwrap is not installed" in outcome.err
+    assert "Traceback" not in outcome.err
+    with pytest.raises(BenchError, match=r"set limits\.sandbox to `auto`"):
+        levels.level("require")
+
+
+def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_path):
+    """As where the system forbids name spaces: what it says last is the reason."""
+    (tmp_path / "bwrap").write_text("#!/bin/sh\necho warning >&2\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    levels.trial.cache_clear()
+    try:
+        assert levels.obstacle() == "bwrap: No permissions"
+        assert levels.level("auto") == levels.PROCESS
+    finally:
+        levels.trial.cache_clear()
+
+
+@needs_bwrap
+def test_closing_waits_until_everything_inside_has_ended(tmp_path):
+    with staged(tmp_path, []) as stage:
+        worker = WorkerProcess(stage, Limits(sandbox="require"), [])
+        inside = psutil.Process(worker._process.pid).children(recursive=True)
+        worker.close()
+        worker.close()
+        assert not [process for process in inside if process.is_running() and process.status() != "zombie"]
+
+
+UNSHARE = "import ctypes; raise SystemExit(1 + ctypes.CDLL(None).unshare(0x10000000))"  # a user name space: -1 or 0
+
+
+@needs_bwrap
+def test_the_kernels_settings_and_new_name_spaces_are_out_of_reach(shut_in):
+    """Also where the harness runs as root, whose files those of /proc/sys are."""
+    shut_in.add_entry(
+        "tuner",
+        tries(
+            settings="os.statvfs('/proc/sys').f_flag & os.ST_RDONLY",
+            spaces=f"os.spawnl(os.P_WAIT, sys.executable, sys.executable, '-S', '-c', {UNSHARE!r})",
+        ),
+    )
+    assert shut_in("run", "tuner").code == 0
+    found = told(shut_in, "tuner")
+    assert found["settings"] == "1"
+    if levels.trial(levels.NO_NESTING) is None:
+        assert found["spaces"] == "0"
+
+
+def test_an_older_bubblewrap_does_without_what_it_does_not_know(monkeypatch, tmp_path):
+    (tmp_path / "bwrap").write_text(
+        "#!/bin/sh\ncase \"$*\" in *--disable-userns*) echo 'Unknown option --disable-userns' >&2; exit 1;; esac\n"
+    )
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    levels.trial.cache_clear()
+    try:
+        assert levels.obstacle() is None
+        assert "--disable-userns" not in levels.inside(["true"], tmp_path, [])
+    finally:
+        levels.trial.cache_clear()
+
+
+@needs_bwrap
+def test_its_working_directory_is_none_of_the_disk_and_has_a_size(shut_in):
+    shut_in.add_entry(
+        "hoarder",
+        tries(
+            size="(s := os.statvfs('.')).f_blocks * s.f_frsize",
+            so_many="[os.memfd_create('more') for _ in range(300)]",
+            same="Path.home() == Path(tempfile.gettempdir()) == Path.cwd()",
+        ),
+    )
+    assert shut_in("run", "hoarder").code == 0
+    assert told(shut_in, "hoarder") == {
+        "size": str(levels.TEMPORARY_BYTES), "so_many": "stopped: OSError", "same": "True"
+    }  # fmt: skip
+
+
+KEYS = """
+import ctypes, platform
+LIBC = ctypes.CDLL(None)
+ADD = {"x86_64": 248, "aarch64": 217}[platform.machine()]
+SESSION = ctypes.c_int(-3)
+
+class Model(Forecaster):
+    def forecast(self, history):
+        if not hasattr(self, "told"):
+            self.told = True
+            self.record(key=LIBC.syscall(ADD, b"user", b"volmark-note", b"seen", 4, SESSION))
+        return history.variance[-1]
+"""
+
+
+@pytest.mark.parametrize("use", LEVELS)
+def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
+    machine = platform.machine()
+    if machine not in KEYCTL or ctypes.CDLL(None).syscall(KEYCTL[machine], JOIN_SESSION_KEYRING, None) == -1:
+        pytest.skip("the kernel keeps no keys here")
+    sandbox.settings["limits"]["sandbox"] = use
+    sandbox.write_settings()
+    keys = []
+    for entry in ("writer", "reader"):
+        sandbox.add_entry(entry, f"{KEYS}\n# {entry}\n")  # the same code would be run once
+        assert sandbox("run", entry).code == 0
+        (record,) = sandbox.run_json(entry)["measured"]["seeds"]["0"]["records"]
+        keys.append(record["key"])
+    assert min(keys) > 0
+    assert keys[0] != keys[1]  # the same number is the same key: the first run's, seen by the second
+
+
+def test_off_may_be_written_without_quotes(tmp_path):
+    path = tmp_path / "limits.yaml"
+    path.write_text("sandbox: off\n")
+    assert read_yaml(path, Limits).sandbox == "off"
