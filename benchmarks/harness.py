@@ -27,8 +27,10 @@ from bench.board import build_board
 from bench.data.panel import Panel
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import discover
-from bench.run.campaign import Campaign, publish_measure
-from bench.run.execute import execute, plan
+from bench.run.bars import publish_measure
+from bench.run.campaign import Campaign
+from bench.run.execute import execute
+from bench.run.plan import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 WARMUP = 2000

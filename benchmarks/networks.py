@@ -28,7 +28,7 @@ from bench.plugin.tasks import ONE_STEP, rows_inside, target
 from bench.registry.config import Registry
 from bench.registry.entries import discover
 from bench.registry.windows import origins_of, positions
-from bench.run.campaign import open_campaign
+from bench.run.bars import open_campaign
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILY = ROOT / "submissions" / "networks"

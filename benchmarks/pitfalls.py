@@ -34,7 +34,7 @@ from bench.plugin.measures import MEASURES
 from bench.plugin.tasks import Rows, Task, rows_inside, target, trailing_mean
 from bench.registry.config import Registry, Split
 from bench.registry.windows import origins_of, positions
-from bench.run.campaign import open_campaign
+from bench.run.bars import open_campaign
 from bench.stats import losses
 from bench.store import Place, places
 from bench.store.realized import read_realized

@@ -28,8 +28,8 @@ from bench.plugin.tasks import ONE_STEP, Task, from_path, target
 from bench.registry.config import Settings
 from bench.registry.entries import Entry
 from bench.registry.windows import origins_of
-from bench.run.child import EntryFailure
 from bench.run.clock import Audit, Measured, Walk, lacking, walk
+from bench.run.failure import EntryFailure
 from bench.stats.losses import panel_average, qlike
 
 Array = NDArray[np.float64]

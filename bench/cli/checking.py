@@ -68,8 +68,8 @@ def check(
     """
     from bench.audit.checks import check_on, metadata
     from bench.audit.panels import ground_of
-    from bench.run.child import sweep_stages
     from bench.run.sandbox import level
+    from bench.run.stage import sweep_stages
 
     work: Workspace = context.obj
     settings = work.registry.settings

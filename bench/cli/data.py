@@ -61,7 +61,7 @@ def check(
 ) -> None:
     """Check the bars of a dataset; say what is odd, and whether they are the ones its boards were made from."""
     from bench.data.load import load_panel
-    from bench.data.panel import compare_panels
+    from bench.data.vintages import compare_panels
 
     work: Workspace = context.obj
     chosen = work.dataset(dataset)

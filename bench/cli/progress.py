@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from bench.run.child import printable
-from bench.run.execute import Listener, Unit
+from bench.run.execute import Listener
+from bench.run.failure import printable
+from bench.run.plan import Unit
 
 
 @contextmanager

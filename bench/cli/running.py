@@ -26,7 +26,7 @@ from bench.cli.common import (
 if TYPE_CHECKING:
     from bench.registry.entries import Entry
     from bench.run.campaign import Campaign
-    from bench.run.execute import Plan
+    from bench.run.plan import Plan
 
 
 INTERRUPTED = 130
@@ -61,8 +61,8 @@ def run(
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
     from bench.files import locked
-    from bench.run import execute as executor
-    from bench.run.campaign import open_campaign, publish_measure, refuse_other_bars
+    from bench.run.bars import open_campaign, publish_measure, refuse_other_bars
+    from bench.run.plan import plan
 
     work: Workspace = context.obj
     chosen = work.select(entries or [], work.dataset(dataset).id)
@@ -71,14 +71,14 @@ def run(
     folder = work.results(results, chosen)
     campaign = open_campaign(work.registry, work.dataset(dataset).id, work.split(split), folder)
     if plan_only:
-        _tell_plan(executor.plan(campaign, chosen, task or []), as_json)
+        _tell_plan(plan(campaign, chosen, task or []), as_json)
         return
     try:
         if results is None and folder != work.registry.results:
             _start_from(work.registry.results / campaign.dataset.id, folder / campaign.dataset.id)
         with locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
             refuse_other_bars(campaign)
-            todo = executor.plan(campaign, chosen, task or [])
+            todo = plan(campaign, chosen, task or [])
             for problem in todo.damaged:
                 say(f"damaged, is run again: {problem}")
             publish_measure(campaign)

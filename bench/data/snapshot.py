@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 from pyarrow.lib import ArrowException
 
+from bench.data.checks import as_days, panel_from_frames
 from bench.data.load import BARS_FILES, VIX_FILES
-from bench.data.panel import Panel, as_days, panel_from_frames
+from bench.data.panel import Panel
 from bench.errors import DataError
 from bench.registry.config import Dataset
 

@@ -24,8 +24,7 @@ from bench.publish.editions import PATTERN, SUMS, Facts, FrozenDataset, measure_
 from bench.publish.guards import verify
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Entry, discover
-from bench.run.campaign import identity_of
-from bench.store import Measured, Run
+from bench.store import Measured, Run, identity_of
 from bench.store.realized import read_realized
 
 LICENCE = "CC-BY-4.0"

@@ -24,8 +24,7 @@ from bench.publish.ledger import Key
 from bench.publish.tree import Failure, Tree
 from bench.registry.config import Registry
 from bench.registry.entries import discover
-from bench.run.campaign import identity_of
-from bench.store import DONE, Place, Stored
+from bench.store import DONE, Place, Stored, identity_of
 
 SEED_TOLERANCE = 1e-12
 """Relative: how far the mean over seeds, summed in another order, may be from the stored forecasts."""

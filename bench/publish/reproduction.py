@@ -14,9 +14,10 @@ from bench import store
 from bench.errors import BenchError
 from bench.registry.config import Registry
 from bench.registry.entries import Entry
-from bench.run import execute as executor
-from bench.run.campaign import Campaign, open_campaign
-from bench.run.execute import Listener
+from bench.run.bars import open_campaign
+from bench.run.campaign import Campaign
+from bench.run.execute import Listener, execute
+from bench.run.plan import plan
 from bench.store import DONE, Forecasts, Place, Reproduction, Run
 
 REPRODUCED, DIFFERENT, FAILED, OTHER_CODE, OTHER_BARS = "reproduced", "different", "failed", "other code", "other bars"
@@ -67,13 +68,13 @@ def reproduce(
         published = _published(registry, campaign, entries, tasks)
         stale = {place: why for place, item in published.items() if (why := _other_code(campaign, wanted, place, item))}
         again = [place for place in published if place not in stale]
-        todo = executor.plan(
+        todo = plan(
             campaign,
             [entry for entry in entries if any(place.entry == entry.name for place in again)],
             sorted({place.task for place in again}),
         )
         with watch(len(todo.units)) as listener:
-            executor.execute(campaign, todo, jobs, listener)
+            execute(campaign, todo, jobs, listener)
         attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
         for place in again:
             made = store.read(replace(place, results=campaign.results))

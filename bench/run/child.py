@@ -6,19 +6,16 @@ floats. Whatever goes wrong in the child is an `EntryFailure` here.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +23,13 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-import bench
-from bench.data.load import BENCH_DATA
 from bench.plugin import wire
 from bench.registry.config import Limits
 from bench.run import sandbox
+from bench.run.failure import EntryFailure, Stopped, printable
+from bench.run.stage import bait
 
-HANDED_OUT = ("__init__.py", "tasks.py", "recursions.py")
-"""What a worker can import of this package besides `bench.plugin`: names by which entries of protocol 1.0 know it."""
-
-STAGE = "volmark-stage-"
 ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-ABANDONED_SECONDS = 86_400
-"""Age of a folder of ours without a mark from which on no run can be using it: longer than a walk or a check takes."""
 LEAST_REPORT = 256
 """Bytes that the smallest record counts for: a flood of empty ones is a flood."""
 MAX_DEPTH = 8
@@ -56,24 +47,6 @@ main(int(read_fd), int(write_fd), int(parent), stage)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
-class EntryFailure(Exception):
-    """An entry broke off, overran a limit or answered nonsense: `reason`, and the end of its traceback."""
-
-    def __init__(self, reason: str, traceback: str = "") -> None:
-        super().__init__(reason)
-        self.reason = printable(reason)
-        self.traceback = printable(traceback, keep="\n")
-
-
-class Stopped(Exception):
-    """The run was asked to stop."""
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Text of a stranger without control characters (terminal escapes, newlines) and not too long."""
-    return "".join(c if c.isprintable() or c in keep else " " for c in text)[:8000]
-
-
 def cleaned(value: Any, depth: int = 0) -> Any:
     """A stranger's JSON value as it can be kept: printable text, finite numbers, not nested without end."""
     if isinstance(value, str):
@@ -87,61 +60,6 @@ def cleaned(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [cleaned(item, depth + 1) for item in value]
     return value
-
-
-@contextmanager
-def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterator[Path]:
-    """A fresh folder with copies of the code that a worker may import, and an empty working directory.
-
-    The copies keep the worker's import path away from the repository, its datasets and its results. `data` is a bait
-    that a check plants: a folder of which a copy lies beside the working directory.
-    """
-    stage = Path(tempfile.mkdtemp(prefix=STAGE))
-    with ExitStack() as stack:
-        held = stack.enter_context((stage / ".held").open("w"))
-        fcntl.flock(held, fcntl.LOCK_EX)  # so that a later run knows whether this one is alive
-        stack.callback(_remove, stage)
-        ours = Path(bench.__file__).parent
-        (stage / "lib" / "bench").mkdir(parents=True)
-        for name in HANDED_OUT:
-            shutil.copyfile(ours / name, stage / "lib" / "bench" / name)
-        shutil.copytree(
-            ours / "plugin", stage / "lib" / "bench" / "plugin", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for file in files:
-            target = stage / "entry" / file.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-        (stage / "work").mkdir()
-        if data is not None:
-            shutil.copytree(data, stage / "data")
-        yield stage
-
-
-def _bait(stage: Path) -> dict[str, str]:
-    """The variable that names a planted folder of data; none where a run plants none."""
-    return {BENCH_DATA: str(stage / "data")} if (stage / "data").is_dir() else {}
-
-
-def sweep_stages() -> None:
-    """Remove the folders that killed runs of ours left in the temporary folder."""
-    for stage in Path(tempfile.gettempdir()).glob(f"{STAGE}*"):
-        with suppress(OSError), ExitStack() as stack:
-            try:
-                held = os.open(stage / ".held", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-            except OSError:  # an entry took it away, or it is not there yet
-                if time.time() - stage.lstat().st_mtime < ABANDONED_SECONDS:
-                    continue
-            else:
-                stack.callback(os.close, held)
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(stage)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder that strangers wrote in, however deep it is: `shutil.rmtree` goes down by recursion."""
-    command = ["rm", "-rf", "--", str(folder)]
-    subprocess.run(command, env={"PATH": os.defpath}, stderr=subprocess.DEVNULL, check=False)
 
 
 class WorkerProcess:
@@ -176,7 +94,7 @@ class WorkerProcess:
             pass_fds=(child_read, child_write),
             cwd=self._work,
             env={"PATH": os.defpath, "HOME": self._work, "TMPDIR": self._work, "LANG": "C.UTF-8",
-                 "PYTHONHASHSEED": "0", **ONE_THREAD, **_bait(stage)},
+                 "PYTHONHASHSEED": "0", **ONE_THREAD, **bait(stage)},
             start_new_session=True,
         )  # fmt: skip
         os.close(child_read)

@@ -24,8 +24,10 @@ from bench.plugin.tasks import ONE_STEP, Rows, Task, rows_inside, target
 from bench.registry.config import Dataset, Limits, Split
 from bench.registry.entries import PATH, Entry
 from bench.registry.windows import origins_of, positions
-from bench.run.child import EntryFailure, WorkerProcess, staged
+from bench.run.child import WorkerProcess
 from bench.run.environments import environment_of
+from bench.run.failure import EntryFailure
+from bench.run.stage import staged
 
 Array = NDArray[np.float64]
 WATCH = "watch"

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.files import write_atomic
-from bench.run.child import EntryFailure
+from bench.run.failure import EntryFailure
 from bench.run.sandbox import interpreter
 
 REQUIREMENTS = "requirements.txt"

@@ -28,7 +28,7 @@ from bench.audit.panels import ground_of, plant, replaced
 from bench.plugin.measures import is_variance
 from bench.registry.config import Registry
 from bench.registry.entries import discover
-from bench.run.campaign import open_campaign
+from bench.run.bars import open_campaign
 
 MODEL = "class Model(Forecaster):\n    def forecast(self, history):\n"
 LAST = "        return history.variance[-1]\n"

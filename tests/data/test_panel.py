@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.panel import Panel, as_days, compare_panels, oddities, panel_from_frames
+from bench.data.checks import as_days, panel_from_frames
+from bench.data.panel import Panel, oddities
+from bench.data.vintages import compare_panels
 from bench.errors import DataError
 
 DAYS = pd.bdate_range("2020-01-02", periods=6)

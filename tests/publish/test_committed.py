@@ -16,7 +16,7 @@ from bench.data.load import load_panel
 from bench.errors import DataError
 from bench.registry.config import Registry
 from bench.registry.entries import discover
-from bench.run.campaign import realized_of
+from bench.run.bars import realized_of
 from bench.store import DONE, Place, read
 from bench.store.realized import read_realized
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.run import environments
-from bench.run.child import EntryFailure
 from bench.run.environments import environment_of
+from bench.run.failure import EntryFailure
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
 

@@ -14,7 +14,8 @@ import pytest
 from conftest import DATASET, ROOT, made_up_bars, made_up_vix
 
 from bench.run import execute as executor
-from bench.run.child import ABANDONED_SECONDS, STAGE, staged, sweep_stages
+from bench.run.child import ABANDONED_SECONDS
+from bench.run.stage import STAGE, staged, sweep_stages
 
 FAILING = {
     "raises in forecast": (

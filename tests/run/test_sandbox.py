@@ -18,7 +18,8 @@ from bench.errors import BenchError
 from bench.plugin.worker import JOIN_SESSION_KEYRING, KEYCTL
 from bench.registry.config import Limits, read_yaml
 from bench.run import sandbox as levels
-from bench.run.child import WorkerProcess, staged
+from bench.run.child import WorkerProcess
+from bench.run.stage import staged
 
 needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
 pytestmark = pytest.mark.usefixtures("plain_figures")

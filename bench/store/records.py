@@ -1,0 +1,131 @@
+"""The records of results: `run.json`, what a run took and where, and `reproduced.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.files import as_json, write_atomic
+from bench.store.places import Place
+
+State = Literal["done", "failed", "skipped", "missing"]
+DONE, FAILED, SKIPPED, MISSING = get_args(State)
+"""The states of a result; the only ones."""
+REPRODUCED = "reproduced.json"
+
+
+@dataclass(frozen=True)
+class SeedCost:
+    """What one seed took and what its entry recorded; `isolation` is the level that shut it in, empty where unknown."""
+
+    fit_seconds: float
+    forecast_seconds: float
+    start_seconds: float
+    fits: int
+    origins: int
+    peak_memory_mb: float
+    isolation: str = ""
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """What lies outside identity and equality: versions, hardware, and the cost of every seed."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    seeds: dict[str, SeedCost] = field(default_factory=dict)
+
+    @property
+    def isolation(self) -> list[str]:
+        """The levels that shut the seeds in, as far as they are known."""
+        return sorted({seed.isolation for seed in self.seeds.values()} - {""})
+
+
+@dataclass
+class Run:
+    """What `run.json` says of one result.
+
+    `identity_of` are the parts that `identity` is the digest of; `about` describes the entry and is no part of
+    it; `runs` counts the identities that were run here so far.
+    """
+
+    entry: str
+    version: str
+    dataset: str
+    split: str
+    task: str
+    state: State
+    identity: str
+    data_identity: str
+    identity_of: dict[str, Any] = field(default_factory=dict)
+    digest: str | None = None
+    seed_digests: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    traceback: str | None = None
+    about: dict[str, str | None] = field(default_factory=dict)
+    runs: int = 1
+    measured: Measured = field(default_factory=Measured)
+
+
+def machine_of(hardware: dict[str, Any]) -> str:
+    """Processor and number of cores in words; empty where they are not known."""
+    return f"{hardware.get('processor')}, {hardware.get('cores')} cores" if hardware else ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What `reproduced.json` says: when and where a result was made again, and how far it was from this digest.
+
+    `largest_difference` is relative, of single forecasts; `date` is an ISO date.
+    """
+
+    date: str
+    digest: str
+    largest_difference: float
+    tolerance: float
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+
+
+def write_run(place: Place, run: Run) -> None:
+    """Write `run.json`, leaving out what is empty."""
+    kept = {key: value for key, value in asdict(run).items() if value not in (None, {})}
+    write_atomic(place.folder / "run.json", as_json(kept))
+
+
+def write_reproduction(place: Place, reproduction: Reproduction) -> None:
+    """Keep beside a result that it was made again."""
+    write_atomic(place.folder / REPRODUCED, as_json(asdict(reproduction)))
+
+
+@cache
+def _run_adapter() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
+
+
+@cache
+def _reproduction_adapter() -> TypeAdapter[Reproduction]:
+    return TypeAdapter(Reproduction)
+
+
+def read_run(place: Place) -> Run | None:
+    """The record of a result; None where it is not there, damaged, or another result's."""
+    try:
+        run = _run_adapter().validate_json((place.folder / "run.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    named = (run.dataset, run.split, run.task, run.entry)
+    return run if named == (place.dataset, place.split, place.task, place.entry) else None
+
+
+def read_reproduction(place: Place, run: Run) -> Reproduction | None:
+    """That a result was made again, within the tolerance; None where no such record is about its present digest."""
+    try:
+        found = _reproduction_adapter().validate_json((place.folder / REPRODUCED).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return found if found.digest == run.digest and found.largest_difference <= found.tolerance else None
