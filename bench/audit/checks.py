@@ -8,7 +8,6 @@ day by day cannot tell of the future, a file can.
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +27,11 @@ from bench.plugin.tasks import ONE_STEP, Task, from_path, target
 from bench.registry.config import Settings
 from bench.registry.entries import Entry
 from bench.registry.windows import origins_of
-from bench.run.clock import Audit, Measured, Walk, lacking, walk
-from bench.run.failure import EntryFailure
+from bench.run.clock import Audit, walk
+from bench.run.jobs import job_of
+from bench.run.plan import lacking
 from bench.stats.losses import panel_average, qlike
+from bench.store import Failure, FailureKind, Outcome, SeedCost
 
 Array = NDArray[np.float64]
 
@@ -39,14 +40,13 @@ SAME, SEEDS = "deterministic for a seed", "another seed differs"
 FUTURE, PAST, LIMITS = "the future does not matter", "the past does", "within limits of time and memory"
 NETWORK, WRITES, DATA = "opens no network", "writes nothing outside its working directory", "reads no dataset file"
 
-FAILURES = (
-    (r"^forecast .*has (shape|\d+ bytes)", SHAPES, "return (n_symbols,), or with `tasks: path` (steps, n_symbols)"),
-    (r"^forecast for .* is ", POSITIVE, "a variance is finite and > 0: put a floor under it, leave out NaN features"),
-    (r"took longer than|more than \S+ (MB|processes)|exceed", LIMITS, "do slow work in `fit`; use less"),
-    (r"No module named", RUNS, "install it, or name it in a requirements.txt beside model.py"),
-    (r"", RUNS, "docs/write-an-entry.md lists the messages"),
-)
-"""How the reason of a failed walk begins, the check that it answers, and what to change."""
+USE_LESS = LIMITS, "do slow work in `fit`; use less"
+FAILURES: dict[FailureKind, tuple[str, str]] = {
+    "shape": (SHAPES, "return (n_symbols,), or with `tasks: path` (steps, n_symbols)"),
+    "forecast": (POSITIVE, "a variance is finite and > 0: put a floor under it, leave out NaN features"),
+    **dict.fromkeys(("timeout", "memory", "output"), USE_LESS),
+}
+"""By the kind of a failed walk, the check that it answers, and what to change; all others answer `RUNS`."""
 OUTSIDE = {
     NETWORK: ({watch.NETWORK}, "an entry uses what it is handed, and nothing that it fetches"),
     WRITES: ({watch.WRITES, watch.PROGRAM}, "write in the working directory, or use `self.artifact`; start no program"),
@@ -109,16 +109,15 @@ def metadata(entry: Entry) -> Report:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What came of one walk."""
+class _Walk:
+    """What came of one walk, and what the entry was seen doing."""
 
-    result: Walk | None
-    failure: str | None
+    outcome: Outcome
     seen: list[dict[str, Any]]
 
     @property
     def forecast_var(self) -> Array:
-        return self.result.forecast_var if self.result is not None else np.zeros(0)
+        return self.outcome.forecast_var
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,7 @@ class _Checker:
 
     def __init__(self, entry: Entry, ground: Ground, settings: Settings, seconds: float) -> None:
         self.entry, self.ground, self.settings = entry, ground, settings
-        if entry.is_path:
-            self.tasks = [max(settings.path_tasks.values(), key=lambda task: task.ahead)]
-        else:
-            self.tasks = [settings.task(name) for name in entry.row.tasks]
+        self.tasks = entry.walked(settings)
         self.origins = {task: origins_of(ground.panel.dates, ground.split, self._row(task)) for task in self.tasks}
         shortest = min(self.origins.values(), key=len)
         digest = hashlib.sha256(f"{entry.code_digest()}{ground.dataset.id}".encode()).digest()
@@ -163,26 +159,28 @@ class _Checker:
                 plant(changed, Path(folder) / name)
             yield {name: _Variant(changed, Path(folder) / name) for name, changed in panels.items()}
 
-    def walk(self, variant: _Variant, task: Task, seed: int = 0) -> _Outcome:
+    def walk(self, variant: _Variant, task: Task, seed: int = 0) -> _Walk:
         """One walk, failed or not."""
         audit = Audit(variant.data)
         left = max(0.1, min(self._ends - time.monotonic(), self.settings.limits.run_seconds))
         limits = self.settings.limits.model_copy(update={"run_seconds": left})
-        try:
-            result = walk(variant.panel, self.ground.split, self.entry, task, seed, limits, audit=audit)
-        except EntryFailure as failure:
-            return _Outcome(None, failure.reason, audit.seen)
-        return _Outcome(result, None, audit.seen)
+        job = job_of(self.entry, task, seed, self.ground.split, limits, self.ground.reference)
+        return _Walk(walk(job, variant.panel, audit=audit), audit.seen)
 
-    def why(self, reason: str, during: str = "") -> list[Finding]:
+    def why(self, failure: Failure, during: str = "") -> list[Finding]:
         """The findings of a failed walk: the check that it answers, and those before it, which it got past."""
-        if reason.startswith("the run took longer than") and self.seconds < self.settings.limits.run_seconds:
+        out_of_budget = self.seconds < self.settings.limits.run_seconds and time.monotonic() >= self._ends
+        if failure.kind == "timeout" and out_of_budget:
             done = f"not done in {self.seconds:g} s on a short panel: --timeout SECONDS gives it more"
             return [Finding(LIMITS, False, done)]
-        _, check, advice = next(rule for rule in FAILURES if re.search(rule[0], reason))
+        check, advice = FAILURES.get(failure.kind, (RUNS, "docs/write-an-entry.md lists the messages"))
+        if failure.reason.startswith(ModuleNotFoundError.__name__):
+            advice = "install it, or name it in a requirements.txt beside model.py"
         order = [RUNS, SHAPES, POSITIVE]
         before = order[: order.index(check)] if check in order else []
-        return [*(Finding(name, True) for name in before), Finding(check, False, f"{reason}{during}; {advice}")]
+        return [
+            *(Finding(name, True) for name in before), Finding(check, False, f"{failure.reason}{during}; {advice}")
+        ]  # fmt: skip
 
 
 def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1, seconds: float = 120.0) -> Report:
@@ -205,9 +203,9 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
     head = checker.tasks[0]
     with checker.variants() as variants, ThreadPoolExecutor(max(1, jobs)) as pool:
         base = checker.walk(variants["as is"], head)
-        if base.failure is not None:
+        if base.outcome.failure is not None:
             mend = Finding("the other checks", None, "wait until that is mended")
-            report.findings = [*checker.why(base.failure), *_outside([base], failed_only=True), mend]
+            report.findings = [*checker.why(base.outcome.failure), *_outside([base], failed_only=True), mend]
             return report
         plan = {("future", task, 0): variants["future"] for task in checker.tasks}
         plan |= {("as is", task, 0): variants["as is"] for task in checker.tasks[1:]}
@@ -217,10 +215,10 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
         walks = {key: pool.submit(checker.walk, variant, key[1], key[2]) for key, variant in plan.items()}
         outcomes = {key: each.result() for key, each in walks.items()}
     outcomes["as is", head, 0] = base
-    for (name, task, _), outcome in outcomes.items():
-        if outcome.failure is not None:
+    for (name, task, _), each in outcomes.items():
+        if each.outcome.failure is not None:
             report.findings = [
-                *checker.why(outcome.failure, f" ({task.name}, {name})"), *_outside(list(outcomes.values()), True)
+                *checker.why(each.outcome.failure, f" ({task.name}, {name})"), *_outside(list(outcomes.values()), True)
             ]  # fmt: skip
             return report
     same = _deterministic(base, outcomes["again", head, 0])
@@ -230,16 +228,15 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
         *([_seeds(base, outcomes["seed", head, 1])] if entry.row.seeds > 1 else []),
         _future(checker, outcomes) if same.passed else Finding(FUTURE, None, "make it deterministic first"),
         _past(entry, base, outcomes["past", head, 0], ground.panel.symbols),
-        _limits([each.result.measured for each in outcomes.values() if each.result is not None], settings),
+        _limits([each.outcome.cost for each in outcomes.values() if each.outcome.cost is not None], settings),
         *_outside(list(outcomes.values())),
     ]
-    if base.result is not None:
-        shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
-        report.scores = score_of(entry, ground, base.result, shown)
+    shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
+    report.scores = score_of(entry, ground, base.outcome, shown)
     return report
 
 
-def _deterministic(base: _Outcome, again: _Outcome) -> Finding:
+def _deterministic(base: _Walk, again: _Walk) -> Finding:
     if np.array_equal(base.forecast_var, again.forecast_var):
         return Finding(SAME, True, "two runs are bit-identical")
     share = np.mean(base.forecast_var != again.forecast_var)
@@ -247,14 +244,14 @@ def _deterministic(base: _Outcome, again: _Outcome) -> Finding:
     return Finding(SAME, False, f"two runs with one seed differ in {share:.0%} of the forecasts: {advice}")
 
 
-def _seeds(base: _Outcome, other: _Outcome) -> Finding:
+def _seeds(base: _Walk, other: _Walk) -> Finding:
     if not np.array_equal(base.forecast_var, other.forecast_var):
         return Finding(SEEDS, True)
     advice = "draw with `self.generator(...)`, or say `seeds: 1`"
     return Finding(SEEDS, False, f"seed 1 forecasts what seed 0 does: {advice}")
 
 
-def _future(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Outcome]) -> Finding:
+def _future(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Walk]) -> Finding:
     """Whether no forecast up to the cut depends on the bars after it, of every task."""
     day = checker.ground.panel.dates[checker.cut]
     for task, rows in checker.origins.items():
@@ -271,7 +268,7 @@ def _future(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Outcome]) 
     return Finding(FUTURE, True, f"other bars after {day} change no forecast up to it")
 
 
-def _past(entry: Entry, base: _Outcome, other: _Outcome, symbols: Sequence[str]) -> Finding:
+def _past(entry: Entry, base: _Walk, other: _Walk, symbols: Sequence[str]) -> Finding:
     """Whether the forecasts of every symbol depend on the bars up to the first origin, unless declared constant."""
     changed = (base.forecast_var != other.forecast_var).any(axis=tuple(range(base.forecast_var.ndim - 1)))
     if entry.row.constant:
@@ -284,17 +281,17 @@ def _past(entry: Entry, base: _Outcome, other: _Outcome, symbols: Sequence[str])
     return Finding(PAST, False, f"other bars before the first origin leave {still} as they were: {advice}")
 
 
-def _limits(measured: Sequence[Measured], settings: Settings) -> Finding:
-    slowest = max(measured, key=lambda each: each.fit_seconds + each.forecast_seconds)
-    memory = max(each.peak_memory_mb for each in measured)
+def _limits(costs: Sequence[SeedCost], settings: Settings) -> Finding:
+    slowest = max(costs, key=lambda each: each.fit_seconds + each.forecast_seconds)
+    memory = max(each.peak_memory_mb for each in costs)
     took = (
-        f"start {slowest.start_seconds:.1f} s, {slowest.fits} fit {slowest.fit_seconds:.1f} s, {slowest.n_origins} "
+        f"start {slowest.start_seconds:.1f} s, {slowest.fits} fit {slowest.fit_seconds:.1f} s, {slowest.origins} "
         f"forecasts {slowest.forecast_seconds:.1f} s, {memory:.0f} of {settings.limits.memory_mb:g} MB"
     )
     return Finding(LIMITS, True, took)
 
 
-def _outside(outcomes: Sequence[_Outcome], failed_only: bool = False) -> list[Finding]:
+def _outside(outcomes: Sequence[_Walk], failed_only: bool = False) -> list[Finding]:
     """What the watch saw; where an entry failed early, that it saw nothing says little."""
     seen = [(str(facts.get("kind")), str(facts.get("what"))) for outcome in outcomes for facts in outcome.seen]
     findings = []
@@ -308,13 +305,13 @@ def _outside(outcomes: Sequence[_Outcome], failed_only: bool = False) -> list[Fi
     return findings
 
 
-def score_of(entry: Entry, ground: Ground, result: Walk, task: Task) -> list[Score]:
+def score_of(entry: Entry, ground: Ground, outcome: Outcome, task: Task) -> list[Score]:
     """QLIKE of a walk for a task against the measure and the true variance; none where that is unknown."""
     panel = ground.panel
     if panel.true_var is None:
         return []
     rows = origins_of(panel.dates, ground.split, task)
-    forecast_var = result.forecast_var[: len(rows)]
+    forecast_var = outcome.forecast_var[: len(rows)]
     if entry.is_path:
         forecast_var = from_path(forecast_var, task)
     losses = [
@@ -330,10 +327,8 @@ def reference_scores(references: Sequence[Entry], ground: Ground, settings: Sett
     for entry in references:
         if task.behind if entry.is_path else task.name not in entry.row.tasks:
             continue
-        longest = max(settings.path_tasks.values(), key=lambda each: each.ahead)
-        try:
-            result = walk(ground.panel, ground.split, entry, longest if entry.is_path else task, 0, settings.limits)
-        except EntryFailure:
-            continue
-        scores += score_of(entry, ground, result, task)
+        walked = settings.longest_path if entry.is_path else task
+        outcome = walk(job_of(entry, walked, 0, ground.split, settings.limits, ground.reference), ground.panel)
+        if outcome.failure is None:
+            scores += score_of(entry, ground, outcome, task)
     return scores

@@ -15,6 +15,7 @@ from bench.data.panel import PRICES, Panel
 from bench.data.snapshot import write_snapshot
 from bench.errors import DataError
 from bench.registry.config import Dataset, Settings, Split
+from bench.run.jobs import PanelReference
 
 Array = NDArray[np.float64]
 
@@ -35,6 +36,11 @@ class Ground:
     dataset: Dataset
     panel: Panel
     split: Split
+
+    @property
+    def reference(self) -> PanelReference:
+        """What its jobs say that they walk; nothing is stored of them."""
+        return PanelReference(self.dataset.id, "check")
 
     def __str__(self) -> str:
         dates = self.panel.dates

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,28 +28,26 @@ from bench.errors import BenchError
 from bench.plugin.history import READS
 from bench.plugin.measures import NOISE_FLOOR
 from bench.plugin.tasks import target
-from bench.registry.config import Dataset, Settings
+from bench.registry.config import Settings
 from bench.stats import losses
-from bench.store import Run, machine_of
+from bench.store import Run, Scope, machine_of
 
 
-def build_board(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
-) -> Board:
-    """Returns the board of a dataset and split, or of a study, from the results folder; errors as `gather`."""
-    return board_of(gather(settings, dataset, split_name, results, study), results)
+def build_board(scope: Scope) -> Board:
+    """Returns the board of a scope from its stored results; errors as `gather`."""
+    return board_of(gather(scope))
 
 
-def board_of(gathered: Gathered, results: Path) -> Board:
-    """Returns the board of gathered results; the other split's places are read from `results`."""
-    settings, dataset, split_name = gathered.settings, gathered.dataset, gathered.split_name
-    split = dataset.split(split_name)
+def board_of(gathered: Gathered) -> Board:
+    """Returns the board of gathered results; the other split's places are read beside them."""
+    scope = gathered.scope
+    settings, dataset, split = scope.settings, scope.dataset, scope.windows
     tables = [_table(settings, gathered, name, scores) for name, scores in gathered.tasks.items()]
     cards = _cards(gathered)
-    other = None if gathered.study else BESIDE.get(split_name)
-    luck = _luck(gathered, tables, cards, other, results) if other in dataset.splits else []
+    other = None if scope.study else BESIDE.get(scope.split)
+    luck = _luck(gathered, tables, cards, other) if other in dataset.splits else []
     board = Board(
-        dataset=dataset.id, title=dataset.title, split=split_name, study=gathered.study, protocol=settings.protocol,
+        dataset=dataset.id, title=dataset.title, split=scope.split, study=scope.study, protocol=settings.protocol,
         measure=dataset.measure,
         noise_floor=NOISE_FLOOR.get(dataset.measure), symbols=list(dataset.symbols), market=dataset.market,
         data_identity=gathered.data_identity,
@@ -104,11 +101,11 @@ def _row(
     truth: np.ndarray[Any, np.dtype[np.float64]] | None,
 ) -> Row:  # fmt: skip
     mine, i = scores.scored[entry], inference.index(entry)
-    settings, cells = gathered.settings, scores.cells
+    settings, cells = gathered.scope.settings, scores.cells
     reference = scores.scored.get(settings.references[0]) if settings.references else None
     baseline = scores.scored.get(settings.baseline)
     symbol_qlike = losses.mean_by_symbol(mine.qlike)
-    market = gathered.dataset.market
+    market = gathered.scope.dataset.market
     other = reference is not None and reference is not mine
     skill = inference.skill if other else None
     symbols = inference.symbols if entry != settings.references[-1] else None
@@ -243,16 +240,14 @@ def _card(run: Run, seeds: list[Scored]) -> Card:
     )  # fmt: skip
 
 
-def _luck(
-    gathered: Gathered, tables: list[TaskTable], cards: list[Card], other: str | None, results: Path
-) -> list[OtherSplit]:
+def _luck(gathered: Gathered, tables: list[TaskTable], cards: list[Card], other: str | None) -> list[OtherSplit]:
     """Places on this split and on the other one, headline task, of the entries that are on both."""
-    headline = gathered.settings.headline
+    headline = gathered.scope.settings.headline
     here = next((table for table in tables if table.task == headline), None)
     if here is None or other is None:
         return []
     try:
-        there = gather(gathered.settings, gathered.dataset, other, results, tasks=[headline]).tasks.get(headline)
+        there = gather(replace(gathered.scope, split=other), [headline]).tasks.get(headline)
     except BenchError:
         return []
     if there is None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import store
 from bench.board.cells import Cells, Scored, cells_of, check_cells, induced_forecasts
 from bench.board.model import Absent
 from bench.errors import BenchError
-from bench.registry.config import Dataset, Settings
-from bench.store import Place, Reproduction, Run, Stored
-from bench.store.realized import Realized, read_realized
+from bench.registry.config import Dataset
+from bench.store import Place, Reproduction, Run, Scope, Stored, stale_parts
+from bench.store.realized import Realized
 
 BESIDE = {"official": "development"}
 """The split whose places stand beside a split's, on the board of the latter."""
@@ -33,10 +33,7 @@ class TaskScores:
 class Gathered:
     """Everything that is stored of a dataset and split: runs and their reproductions by place, scores by task."""
 
-    settings: Settings
-    dataset: Dataset
-    split_name: str
-    study: str | None
+    scope: Scope
     data_identity: str
     inputs: str
     realized: Realized
@@ -46,41 +43,32 @@ class Gathered:
     tasks: dict[str, TaskScores] = field(default_factory=dict)
 
 
-def gather(
-    settings: Settings,
-    dataset: Dataset,
-    split_name: str,
-    results: Path,
-    study: str | None = None,
-    tasks: Collection[str] | None = None,
-) -> Gathered:
-    """Returns the scored results of a dataset and split, of all tasks or some; no bars and no entries are read.
+def gather(scope: Scope, tasks: Collection[str] | None = None) -> Gathered:
+    """Returns the scored results of a scope, of all tasks or some; no bars and no entries are read.
 
     Of a study: its rows, and from the board the references and the baseline, as far as they have finished.
 
     Raises a `BenchError` where there are no results, where they come from bars of several identities, and where
     an entry's cells are not the task's.
     """
-    stored = _stored(settings, dataset, split_name, results, study, settings.tasks if tasks is None else tasks)
+    settings, dataset = scope.settings, scope.dataset
+    stored = _stored(scope, settings.tasks if tasks is None else tasks)
     if not stored:
-        of_study = f" of the study {study}" if study else ""
+        of_study = f" of the study {scope.study}" if scope.study else ""
         raise BenchError(
-            f"no results{of_study} of {dataset.id} on {split_name} in {results}: "
-            f"run `bench run --dataset {dataset.id} --split {split_name}`"
+            f"no results{of_study} of {dataset.id} on {scope.split} in {scope.results}: "
+            f"run `bench run --dataset {dataset.id} --split {scope.split}`"
         )
-    realized = read_realized(results, dataset.id)
+    realized = scope.realized()
     if realized.vix_crisis != settings.regimes.vix_crisis:
         raise BenchError(
             f"the regimes of {dataset.id} were labelled with a VIX of {realized.vix_crisis:g}, bench.yaml says "
             f"{settings.regimes.vix_crisis:g}: run `bench run --dataset {dataset.id}` to label them again"
         )
     gathered = Gathered(
-        settings,
-        dataset,
-        split_name,
-        study,
+        scope,
         _one_identity(stored),
-        inputs_digest(settings, dataset, split_name, results, study),
+        inputs_digest(scope),
         realized,
         {place: item.run for place, item in stored.items() if item.run is not None and item.state == store.DONE},
     )
@@ -92,7 +80,7 @@ def gather(
         derived_from = settings.tasks[name].derived_from
         direct = {place.entry: item for place, item in stored.items() if place.task == name}
         source = {place.entry: item for place, item in stored.items() if place.task == derived_from}
-        cells = cells_of(realized, dataset.split(split_name), task)
+        cells = cells_of(realized, scope.windows, task)
         if len(cells.origins) and (direct or source) and (tasks is None or name in tasks):
             gathered.tasks[name] = _score(dataset, cells, direct, source, realized)
     headline = gathered.tasks.get(settings.headline)
@@ -102,51 +90,43 @@ def gather(
     return gathered
 
 
-def inputs_digest(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
-) -> str:
+def inputs_digest(scope: Scope) -> str:
     """sha256 of what a board is made from: records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
-    splits = [split_name, *([BESIDE[split_name]] if BESIDE.get(split_name) in dataset.splits else [])]
-    found = [place for name in splits for place in store.places(results, dataset.id, name)]
-    found += store.places(results, dataset.id, split_name, study) if study else []
+    dataset, beside = scope.dataset, BESIDE.get(scope.split)
+    splits = [scope.split, *([beside] if beside in dataset.splits else [])]
+    found = [place for name in splits for place in replace(scope, split=name, study=None).places()]
+    found += scope.places() if scope.study else []
     paths = [place.folder / name for place in found for name in ("run.json", store.REPRODUCED)]
     for path in filter(Path.is_file, paths):
-        digest.update(f"{path.relative_to(results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    measure = read_realized(results, dataset.id).until(dataset.split(split_name).score.last)
+        digest.update(f"{path.relative_to(scope.results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    measure = scope.realized().until(scope.windows.score.last)
     digest.update(measure.digest().encode())
     # limits are of running entries: no board follows from them
-    digest.update(settings.model_dump_json(exclude={"limits"}).encode() + dataset.model_dump_json().encode())
+    digest.update(scope.settings.model_dump_json(exclude={"limits"}).encode() + dataset.model_dump_json().encode())
     return digest.hexdigest()
 
 
-def _stored(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None, tasks: Collection[str]
-) -> dict[Place, Stored]:
+def _stored(scope: Scope, tasks: Collection[str]) -> dict[Place, Stored]:
     """Every result of the split, sorted by task and entry; one made under other rules has no forecasts here."""
-    rules = {
-        "protocol": settings.protocol,
-        "measure": dataset.measure,
-        "windows": dataset.split(split_name).model_dump(mode="json"),
-    }
-    found = {}
-    wanted = store.places(results, dataset.id, split_name, study)
-    if study and wanted:
+    settings, found = scope.settings, {}
+    wanted = scope.places()
+    if scope.study and wanted:
         studied = {place.task for place in wanted}
         studied |= {
             source for task in studied if task in settings.tasks and (source := settings.tasks[task].derived_from)
         }
         beside = {*settings.references, settings.baseline}
-        board = store.places(results, dataset.id, split_name)
+        board = replace(scope, study=None).places()
         wanted += [place for place in board if place.entry in beside and place.task in studied]
     for place in wanted:
         if place.task not in tasks or place.task not in settings.tasks:
             continue
         item = store.read(place)
         if item.run is not None and item.problem is None and item.state == store.DONE:
-            other = next((name for name, rule in rules.items() if item.run.identity_of.get(name) != rule), None)
-            if other is not None:
-                item = Stored(item.run, problem=f"was made under another {other}: run it again")
+            stale = stale_parts(item.run, scope)
+            if stale:
+                item = Stored(item.run, problem=f"was made under another {stale[0][0]}: run it again")
         found[place] = item
     return found
 

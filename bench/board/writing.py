@@ -21,59 +21,42 @@ from bench.board.model import Board, Card, Row, TaskTable
 from bench.board.render.figures import draw
 from bench.board.render.markdown import render
 from bench.files import as_json, write_atomic
-from bench.registry.config import Dataset, Settings
+from bench.store import Scope
 
-MAIN_SPLIT = "official"
 CHECK_TOLERANCE = 1e-9
 """Relative: how far scores of the same forecasts may differ between processors."""
 NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures")
 """What a board says of the machine that ran it and of another split, and what follows from that."""
 
 
-def board_folder(results: Path, dataset: str, split: str, study: str | None = None) -> Path:
-    """Where a board lies: the official one at the top of its dataset, others in their split's or study's folder."""
-    if study:
-        return results / dataset / "studies" / study / split
-    return results / dataset if split == MAIN_SPLIT else results / dataset / split
-
-
-def make_board(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
-) -> tuple[Board, Path]:
+def make_board(scope: Scope) -> tuple[Board, Path]:
     """Builds a board and writes it; returns it with the path of its markdown."""
-    gathered = gather(settings, dataset, split_name, results, study)
-    board = board_of(gathered, results)
-    return board, write_board(board, gathered, results)
+    gathered = gather(scope)
+    board = board_of(gathered)
+    return board, write_board(board, gathered)
 
 
-def current_board(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
-) -> tuple[Board, Path] | None:
+def current_board(scope: Scope) -> tuple[Board, Path] | None:
     """The board on disk if it was made from just what is stored now, else None."""
-    folder = board_folder(results, dataset.id, split_name, study)
-    path = folder / "LEADERBOARD.md"
+    path = scope.folder / "LEADERBOARD.md"
     if not path.is_file():
         return None
     try:
-        board = TypeAdapter(Board).validate_json((folder / "leaderboard.json").read_bytes())
+        board = TypeAdapter(Board).validate_json((scope.folder / "leaderboard.json").read_bytes())
         text = path.read_text(encoding="utf-8")
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    whole = board.inputs == inputs_digest(settings, dataset, split_name, results, study) and text == render(board)
-    return (board, path) if whole else None
+    return (board, path) if board.inputs == inputs_digest(scope) and text == render(board) else None
 
 
-def ensure_board(
-    settings: Settings, dataset: Dataset, split_name: str, results: Path, study: str | None = None
-) -> tuple[Board, Path]:
+def ensure_board(scope: Scope) -> tuple[Board, Path]:
     """The board on disk where it is that of what is stored, else one made now; with the path of its markdown."""
-    inputs = settings, dataset, split_name, results, study
-    return current_board(*inputs) or make_board(*inputs)
+    return current_board(scope) or make_board(scope)
 
 
-def write_board(board: Board, gathered: Gathered, results: Path) -> Path:
+def write_board(board: Board, gathered: Gathered) -> Path:
     """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
-    folder = board_folder(results, board.dataset, board.split, board.study)
+    folder = gathered.scope.folder
     for name, svg in draw(board, gathered).items():
         write_atomic(folder / "figures" / f"{name}.svg", svg)
     write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
@@ -150,13 +133,12 @@ def _short(value: Any) -> str:
     return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
 
 
-def disagreements(board: Board, results: Path) -> list[tuple[Path, str]]:
-    """Returns where the files of a board are not what it says: which file, and what differs.
+def disagreements(board: Board, folder: Path) -> list[tuple[Path, str]]:
+    """Returns where the files in a board's folder are not what it says: which file, and what differs.
 
     The numbers of leaderboard.json agree within the last bits that processors differ in; the other files are
     renderings of it, to the byte. Of figures, which carry the versions of a library, it is asked that they are there.
     """
-    folder = board_folder(results, board.dataset, board.split, board.study)
     path = folder / "leaderboard.json"
     gaps = [(path, gap) for gap in differences(board, path, tolerance=CHECK_TOLERANCE, everything=True)]
     if gaps:

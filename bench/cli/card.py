@@ -38,7 +38,7 @@ def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:
 
 
 def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, Any]]:
-    tasks = registry.settings.path_tasks if entry.is_path else entry.row.tasks
+    tasks = entry.answers(registry.settings)
     rows = []
     for name in registry.dataset_ids():
         for split in registry.dataset(name).splits:

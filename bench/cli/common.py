@@ -16,6 +16,7 @@ import typer
 from bench.errors import BenchError
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Catalogue, Entry, discover, read_family
+from bench.store.places import Scope
 
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Dataset; default: the registry's.", show_default=False)
@@ -116,6 +117,12 @@ class Workspace:
     def split(self, name: str | None) -> str:
         """The named split, or the registry's default."""
         return name or self.registry.settings.split
+
+    def scope(self, dataset: str | None, split: str | None, results: Path, study: str | None = None) -> Scope:
+        """The results of a named dataset and split, or the registry's; a `BenchError` for an unknown split."""
+        scope = Scope(self.registry.settings, self.dataset(dataset), self.split(split), results, study)
+        scope.dataset.split(scope.split)
+        return scope
 
     def results(self, folder: Path | None, entries: Iterable[Entry] = ()) -> Path:
         """The named results folder; else the registry's, or `scratch/` where an entry lies outside `submissions/`."""

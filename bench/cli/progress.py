@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from bench.run.execute import Listener
 from bench.run.failure import printable
-from bench.run.plan import Unit
+from bench.run.jobs import Job
 
 
 @contextmanager
@@ -31,23 +31,23 @@ def bars(n_units: int, stream: IO[str]) -> Iterator[Listener]:
 
 def _listener(progress: Progress, overall: TaskID, console: Console) -> Listener:
     running: dict[str, TaskID] = {}
-    lock = threading.Lock()  # units report from their own threads
+    lock = threading.Lock()  # jobs report from their own threads
 
-    def started(unit: Unit) -> None:
+    def started(job: Job) -> None:
         with lock:
-            running[str(unit)] = progress.add_task(f"  {unit}", total=None, facts="")
+            running[str(job)] = progress.add_task(f"  {job}", total=None, facts="")
 
-    def progressed(unit: Unit, done: int, total: int, facts: dict[str, Any]) -> None:
+    def progressed(job: Job, done: int, total: int, facts: dict[str, Any]) -> None:
         shown = ", ".join(f"{key} {value}" for key, value in facts.items() if key not in ("done", "total"))
-        progress.update(running[str(unit)], completed=done, total=total, facts=escape(printable(shown))[:60])
+        progress.update(running[str(job)], completed=done, total=total, facts=escape(printable(shown))[:60])
 
-    def ended(unit: Unit, reason: str | None) -> None:
+    def ended(job: Job, reason: str | None) -> None:
         with lock:
-            bar = running.pop(str(unit), None)
+            bar = running.pop(str(job), None)
         if bar is not None:
             progress.remove_task(bar)
         progress.advance(overall)
         if not console.is_terminal:
-            console.print(f"{'done' if reason is None else 'failed'}: {unit}", highlight=False, markup=False)
+            console.print(f"{'done' if reason is None else 'failed'}: {job}", highlight=False, markup=False)
 
     return Listener(started, progressed, ended)

@@ -154,8 +154,7 @@ def _write_boards(work: Workspace, folder: Path, datasets: Iterable[str]) -> Non
     found = {(place.dataset, place.split, place.study or "") for place in store.all_places(folder)}
     for dataset, split, study in sorted(found):
         if dataset in datasets:
-            chosen = work.registry.dataset(dataset)
-            _, path = ensure_board(work.registry.settings, chosen, split, folder, study or None)
+            _, path = ensure_board(work.scope(dataset, split, folder, study or None))
             say(f"board: {path}")
 
 

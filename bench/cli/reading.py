@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,29 +62,27 @@ def board(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild the board from stored forecasts alone, and print its headline table."""
-    from bench.board import board_folder, build_board, differences, make_board
+    from bench.board import build_board, differences, make_board
     from bench.board.render.markdown import render, render_headline
     from bench.board.writing import disagreements, plain
     from bench.files import locked
 
     work: Workspace = context.obj
-    folder, chosen, split_name = work.results(results), work.dataset(dataset), work.split(split)
-    inputs = work.registry.settings, chosen, split_name, folder, study
-    place = board_folder(folder, chosen.id, split_name, study)
+    scope = work.scope(dataset, split, work.results(results), study)
     if check:
-        found = disagreements(build_board(*inputs), folder)
-        stored = place / "leaderboard.json"
+        found = disagreements(build_board(scope), scope.folder)
+        stored = scope.folder / "leaderboard.json"
         _agreement([what if path == stored else f"{path} {what}" for path, what in found], str(stored), as_json)
         return
-    with locked(folder, chosen.id, lambda: say("waiting: a run holds these results")):
-        made, path = make_board(*inputs)
+    with locked(scope.results, scope.dataset.id, lambda: say("waiting: a run holds these results")):
+        made, path = make_board(scope)
     if as_json:
         show_json(plain(made))
     else:
         show(render(made) if full else render_headline(made))
         say(f"board: {path}")
     if against is not None:
-        other = board_folder(against.resolve(), chosen.id, split_name, study) / "leaderboard.json"
+        other = replace(scope, results=against.resolve()).folder / "leaderboard.json"
         _agreement(differences(made, other, tolerance=AGAINST_TOLERANCE), str(other), False)
 
 
@@ -122,13 +121,12 @@ def _task_scores(
     """The named dataset or the registry's, and all stored results of one task on it, scored."""
     from bench.board.gather import gather
 
-    settings, chosen, split_name = work.registry.settings, work.dataset(dataset), work.split(split)
-    task_name = settings.task(task or settings.headline).name
-    chosen.split(split_name)
-    gathered = gather(settings, chosen, split_name, results, study, tasks=_with_source(settings, task_name))
+    scope = work.scope(dataset, split, results, study)
+    task_name = scope.settings.task(task or scope.settings.headline).name
+    gathered = gather(scope, tasks=_with_source(scope.settings, task_name))
     if task_name not in gathered.tasks:
-        raise BenchError(f"no results of {task_name} on {chosen.id} {split_name}")
-    return chosen, gathered.tasks[task_name]
+        raise BenchError(f"no results of {task_name} on {scope.dataset.id} {scope.split}")
+    return scope.dataset, gathered.tasks[task_name]
 
 
 def compare_(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,8 +76,8 @@ def run(
         return
     try:
         if results is None and folder != work.registry.results:
-            _start_from(work.registry.results / campaign.dataset.id, folder / campaign.dataset.id)
-        with locked(folder, campaign.dataset.id, lambda: say("waiting: another run holds these results")):
+            _start_from(work.registry.results / campaign.scope.dataset.id, folder / campaign.scope.dataset.id)
+        with locked(folder, campaign.scope.dataset.id, lambda: say("waiting: another run holds these results")):
             refuse_other_bars(campaign)
             todo = plan(campaign, chosen, task or [])
             for problem in todo.damaged:
@@ -96,12 +97,10 @@ def run(
 
 def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) -> dict[str, str]:
     from bench.cli.progress import bars
-    from bench.run.execute import execute
+    from bench.run.execute import Processes, execute
 
-    if not todo.units:
-        return execute(campaign, todo, jobs)
     with bars(len(todo.units), sys.stderr) as listener:
-        return execute(campaign, todo, jobs, listener, weights)
+        return execute(campaign, todo, Processes(campaign.panel, jobs, listener), listener, weights)
 
 
 def _start_from(committed: Path, folder: Path) -> None:
@@ -120,22 +119,21 @@ def _start_from(committed: Path, folder: Path) -> None:
 
 def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[Path | None, str]:
     """Write the board, and those of the studies that were run, unless they are those of what is stored."""
-    from bench import store
     from bench.board import ensure_board
     from bench.board.gather import BESIDE
     from bench.board.render.markdown import render_headline
 
-    settings, dataset, split, results = work.registry.settings, campaign.dataset, campaign.split_name, campaign.results
+    scope = campaign.scope
     for study in sorted({entry.row.study for entry in chosen if entry.row.study}):
-        if store.places(results, dataset.id, split, study):
-            _, path = ensure_board(settings, dataset, split, results, study)
-            say(f"study {study}: {path}")
-    if not store.places(results, dataset.id, split):
+        of_study = replace(scope, study=study)
+        if of_study.places():
+            say(f"study {study}: {ensure_board(of_study)[1]}")
+    if not scope.places():
         return None, "no board: only rows of studies were run"
-    board, path = ensure_board(settings, dataset, split, results)
+    board, path = ensure_board(scope)
     for other, beside in BESIDE.items():  # a board that shows this split's places beside its own
-        if beside == split and store.places(results, dataset.id, other):
-            ensure_board(settings, dataset, other, results)
+        if beside == scope.split and replace(scope, split=other).places():
+            ensure_board(replace(scope, split=other))
     known = {*work.catalogue.entries, *(entry.name for entry in chosen)}
     unknown = sorted({card.entry for card in board.cards} - known)
     if unknown:
@@ -145,7 +143,7 @@ def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[P
 
 def _tell_plan(todo: Plan, as_json: bool) -> None:
     facts = {
-        "run": [str(unit) for unit in todo.units],
+        "run": [str(unit.job) for unit in todo.units],
         "done": [str(place) for place in todo.done],
         "adopted": {str(place): str(source) for place, source in todo.adopted.items()},
         "skipped": {str(place): why for place, why in todo.skipped.items()},
@@ -156,7 +154,7 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
         return
     show(f"{len(todo.units)} to run, {len(todo.done)} results done, {len(todo.skipped)} skipped")
     for unit in todo.units:
-        show(f"  run      {unit}")
+        show(f"  run      {unit.job}")
     for place, source in todo.adopted.items():
         show(f"  adopted  {place.entry} {place.task}: {source.entry} is the same by identity")
     for place, why in todo.skipped.items():

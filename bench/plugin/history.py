@@ -6,6 +6,7 @@ symbols, `(n_sessions, n_symbols)`. `Series` is the same for one symbol, `(n_ses
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ ALWAYS = ("returns", "variance")
 PANEL_FIELDS = ("open", "high", "low", "close", "volume", *ALWAYS)
 
 
-def fields_of(reads: list[str]) -> list[str]:
+def fields_of(reads: Iterable[str]) -> list[str]:
     """The panel fields handed to an entry that declares `reads`, in the order in which they travel.
 
     >>> fields_of(["closes", "vix"])

@@ -39,7 +39,11 @@ KEYCTL = {"x86_64": 250, "aarch64": 219}
 
 
 class ContractError(Exception):
-    """The entry does not keep to the plugin interface."""
+    """The entry does not keep to the plugin interface; `kind` is one of those that `wire` names."""
+
+    def __init__(self, reason: str, kind: str = wire.PROTOCOL) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class Worker:
@@ -110,7 +114,7 @@ class Worker:
         n_symbols = len(self.tape.symbols)
         shape = (self.task.ahead, n_symbols) if self.path else (n_symbols,)
         if values.shape != shape:
-            raise ContractError(f"forecast has shape {values.shape}, expected {shape}")
+            raise ContractError(f"forecast has shape {values.shape}, expected {shape}", wire.SHAPE)
         return values.tobytes()
 
 
@@ -199,8 +203,10 @@ def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is its failure, told as text
         lines = traceback.format_exception(error)
         tail = "".join(lines).replace(code + os.sep, "").splitlines()[-TRACEBACK_LINES:]
-        name = "" if isinstance(error, ContractError) else f"{type(error).__name__}: "
-        meta = {"reason": f"{name}{error}"[:2000], "traceback": "\n".join(tail)[:8000]}
+        kind, name = wire.RAISED, f"{type(error).__name__}: "
+        if isinstance(error, ContractError):
+            kind, name = error.kind, ""
+        meta = {"kind": kind, "reason": f"{name}{error}"[:2000], "traceback": "\n".join(tail)[:8000]}
         _tell(write_fd, watch)
         wire.write_all(write_fd, wire.frame(wire.ERROR, meta))
         sys.exit(1)

@@ -26,7 +26,7 @@ from bench.files import write_atomic
 from bench.publish import git
 from bench.publish.citation import CitedEntry, Release, read_metadata
 from bench.registry.config import Base, Dataset, Label, Name, Registry, Settings, read_yaml
-from bench.store import Place, Run
+from bench.store import MAIN_SPLIT, Place, Run, Scope
 from bench.store.realized import read_realized
 
 T = TypeVar("T")
@@ -121,8 +121,6 @@ def open_edition(root: Path, name: str) -> Edition:
 
 def measure_digest(results: Path, dataset: Dataset) -> str:
     """Digest of the published measure as far as the official board uses it: the file may go on for other splits."""
-    from bench.board.writing import MAIN_SPLIT
-
     return read_realized(results, dataset.id).until(dataset.split(MAIN_SPLIT).score.last).digest()
 
 
@@ -176,7 +174,7 @@ def check_sums(folder: Path) -> list[tuple[Path, str]]:
 def _derive_again(registry: Registry, edition: Edition, dataset_name: str) -> list[str]:
     """Where a frozen board is not the one that its forecasts give; or which of them cannot be found."""
     from bench.board.build import build_board
-    from bench.board.writing import CHECK_TOLERANCE, MAIN_SPLIT, plain, unequal
+    from bench.board.writing import CHECK_TOLERANCE, plain, unequal
 
     dataset = edition.dataset(dataset_name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -187,7 +185,7 @@ def _derive_again(registry: Registry, edition: Edition, dataset_name: str) -> li
                 lost += _restore(registry, edition, run, results)
         if lost:
             return [*lost, f"{dataset_name}: not derived again: {_how_to_go_back(edition)}"]
-        board = plain(build_board(edition.settings, dataset, MAIN_SPLIT, results))
+        board = plain(build_board(Scope(edition.settings, dataset, MAIN_SPLIT, results)))
     path = edition.folder / dataset_name / "leaderboard.json"
     try:
         frozen = dict(json.loads(path.read_bytes()))

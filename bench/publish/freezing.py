@@ -16,7 +16,6 @@ import yaml
 from bench import __version__, store
 from bench.board.cells import cells_of
 from bench.board.gather import BESIDE
-from bench.board.writing import MAIN_SPLIT, board_folder
 from bench.errors import BenchError, StorageError
 from bench.files import as_json, locked, write_atomic
 from bench.publish.citation import CitedEntry, Metadata, Release, cite_benchmark, read_metadata, render
@@ -24,7 +23,7 @@ from bench.publish.editions import PATTERN, SUMS, Facts, FrozenDataset, measure_
 from bench.publish.guards import verify
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Entry, discover
-from bench.store import Measured, Run, identity_of
+from bench.store import MAIN_SPLIT, Measured, Run, Scope, stale_parts
 from bench.store.realized import read_realized
 
 LICENCE = "CC-BY-4.0"
@@ -112,9 +111,7 @@ def _outdated(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -
         run, entry = store.read_run(place), entries.get(place.entry)
         if run is None or entry is None or run.state == store.DONE or place.task not in registry.settings.tasks:
             continue
-        task = registry.settings.task(place.task)
-        now = identity_of(registry.settings, dataset, run.split, run.data_identity, entry, task)
-        if run.identity != store.identity_from(now):
+        if stale_parts(run, Scope(registry.settings, dataset, run.split, registry.results), entry):
             again = f"`bench run {entry.name} --dataset {dataset.id}`"
             lines.append(f"{place} is not of the entry as it is under submissions/ now: {again}")
     return lines
@@ -141,7 +138,7 @@ def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) ->
 
 def _board_files(registry: Registry, dataset: Dataset) -> dict[str, bytes]:
     """The board as it is committed, with its figures, and the dataset's definition."""
-    folder = board_folder(registry.results, dataset.id, MAIN_SPLIT)
+    folder = Scope(registry.settings, dataset, MAIN_SPLIT, registry.results).folder
     figures = json.loads((folder / "leaderboard.json").read_bytes())["figures"]
     names = ["LEADERBOARD.md", "leaderboard.json", "leaderboard.csv", *(f"figures/{name}.svg" for name in figures)]
     try:

@@ -24,7 +24,7 @@ from bench.publish.ledger import Key
 from bench.publish.tree import Failure, Tree
 from bench.registry.config import Registry
 from bench.registry.entries import discover
-from bench.store import DONE, Place, Stored, identity_of
+from bench.store import DONE, Place, Scope, Stored, stale_parts
 
 SEED_TOLERANCE = 1e-12
 """Relative: how far the mean over seeds, summed in another order, may be from the stored forecasts."""
@@ -176,9 +176,8 @@ def code(tree: Tree) -> Iterator[Failure]:
             there = f"submissions/{entry.family}/submission.yaml has {_where(entry.row.study)}"
             yield Failure("code", file, f"{place.entry} lies under {_where(place.study)}, {there}")
         elif place.task in settings.tasks and place.split in dataset.splits:
-            task = settings.task(place.task)
-            now = identity_of(settings, dataset, place.split, run.data_identity, entry, task)
-            for name, made, here in store.differing_parts(run.identity_of, now):
+            scope = Scope(settings, dataset, place.split, place.results, place.study)
+            for name, made, here in stale_parts(run, scope, entry):
                 yield Failure(
                     "code", file,
                     f"stale: made with {name} {made}, submissions/{entry.family} and the registry give {here}: "
@@ -194,21 +193,23 @@ def _where(study: str | None) -> str:
 
 def boards(tree: Tree) -> Iterator[Failure]:
     """Every board follows from the stored forecasts, and there is no board without results."""
-    from bench.board import board_folder, build_board
+    from bench.board import build_board
     from bench.board.writing import disagreements
 
     registry = tree.registry
     expected = set()
     for dataset, split, study in tree.boards:
-        folder = board_folder(registry.results, dataset, split, study)
-        expected.add(folder)
+        folder = registry.results / dataset
         command = f"`bench board --dataset {dataset} --split {split}{f' --study {study}' if study else ''}`"
         try:
-            board = build_board(registry.settings, registry.dataset(dataset), split, registry.results, study)
+            scope = Scope.of(registry, dataset, split, study=study)
+            folder = scope.folder
+            expected.add(folder)
+            board = build_board(scope)
         except BenchError as error:
             yield Failure("boards", tree.shown(folder), f"no board can be derived: {error}")
             continue
-        found = disagreements(board, registry.results)
+        found = disagreements(board, folder)
         for path in dict.fromkeys(path for path, _ in found):
             first, *more = [what for file, what in found if file == path]
             further = f" (and {len(more)} more)" if more else ""

@@ -16,9 +16,10 @@ from bench.registry.config import Registry
 from bench.registry.entries import Entry
 from bench.run.bars import open_campaign
 from bench.run.campaign import Campaign
-from bench.run.execute import Listener, execute
+from bench.run.execute import Listener, Processes, execute
 from bench.run.plan import plan
 from bench.store import DONE, Forecasts, Place, Reproduction, Run
+from bench.store.identity import stale_parts
 
 REPRODUCED, DIFFERENT, FAILED, OTHER_CODE, OTHER_BARS = "reproduced", "different", "failed", "other code", "other bars"
 """How an attempt may end; the only ways. With other bars the difference is told, and nothing is concluded."""
@@ -63,7 +64,7 @@ def reproduce(
     """
     with tempfile.TemporaryDirectory(prefix="volmark-again-") as folder:
         campaign = open_campaign(registry, dataset, split, Path(folder) if any_bars else None)
-        campaign = replace(campaign, results=Path(folder))
+        campaign = replace(campaign, scope=replace(campaign.scope, results=Path(folder)))
         wanted = {entry.name: entry for entry in entries}
         published = _published(registry, campaign, entries, tasks)
         stale = {place: why for place, item in published.items() if (why := _other_code(campaign, wanted, place, item))}
@@ -74,10 +75,10 @@ def reproduce(
             sorted({place.task for place in again}),
         )
         with watch(len(todo.units)) as listener:
-            execute(campaign, todo, jobs, listener)
+            execute(campaign, todo, Processes(campaign.panel, jobs, listener), listener)
         attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
         for place in again:
-            made = store.read(replace(place, results=campaign.results))
+            made = store.read(replace(place, results=campaign.scope.results))
             attempts.append(_attempt(place, published[place], made, wanted[place.entry].row.tolerance, day))
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
@@ -107,7 +108,7 @@ def _published(
         }
         if not done:
             states = "; ".join(f"{place.task}: {item.problem or item.state}" for place, item in stored.items())
-            where = f"{campaign.dataset.id} {campaign.split_name}{''.join(f' {name}' for name in names)}"
+            where = f"{campaign.scope.dataset.id} {campaign.scope.split}{''.join(f' {name}' for name in names)}"
             raise BenchError(f"{entry.name} has no published forecasts on {where} to compare with ({states or 'none'})")
         found.update(done)
     return found
@@ -115,9 +116,7 @@ def _published(
 
 def _other_code(campaign: Campaign, wanted: dict[str, Entry], place: Place, item: tuple[Run, Forecasts]) -> str | None:
     """Why a published result cannot be made by what is here now; None if it can, be it with other bars."""
-    task = campaign.settings.task(place.task)
-    now = campaign.identity_of(wanted[place.entry], task)
-    parts = [part for part in store.differing_parts(item[0].identity_of, now) if part[0] != "data"]
+    parts = stale_parts(item[0], campaign.scope, wanted[place.entry])  # other bars are told apart from other code
     if not parts:
         return None
     said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts)

@@ -233,6 +233,11 @@ class Settings(Base):
         """The tasks that a daily path answers: those without known sessions."""
         return {name: task for name, task in self.task_objects.items() if not task.behind}
 
+    @property
+    def longest_path(self) -> Task:
+        """The task that says how far a path goes."""
+        return max(self.path_tasks.values(), key=lambda task: task.ahead)
+
 
 class Registry:
     """Everything below one root folder: settings, datasets, entries, results."""

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator, model_va
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.history import READS
-from bench.registry.config import Base, Label, Name, read_yaml
+from bench.plugin.tasks import Task
+from bench.registry.config import Base, Label, Name, Settings, read_yaml
 
 PATH = "path"
 """What a row answers that forecasts daily paths: every task that a path covers, in one run."""
@@ -145,20 +146,29 @@ class Entry:
         """Whether it forecasts daily paths."""
         return self.row.tasks == PATH
 
+    def answers(self, settings: Settings) -> dict[str, Task]:
+        """The tasks that it answers, by name."""
+        if self.is_path:
+            return settings.path_tasks
+        return {name: settings.task(name) for name in self.row.tasks}
+
+    def walked(self, settings: Settings) -> list[Task]:
+        """The tasks that its workers are given: of paths, the longest one alone."""
+        return [settings.longest_path] if self.is_path else list(self.answers(settings).values())
+
     def is_meant_for(self, dataset: str | None) -> bool:
         """Whether a run that names no entries takes it in; named, it runs on any dataset."""
         return dataset is None or self.row.datasets is None or dataset in self.row.datasets
 
-    def code_files(self) -> list[Path]:
-        """The files that the worker gets and that the identity covers."""
-        return code_files(self.folder)
+    def code(self) -> dict[str, bytes]:
+        """The files that the worker gets and that the identity covers, by their path in the folder."""
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in code_files(self.folder)}
 
     def code_digest(self) -> str:
         """sha256 over names and contents of the code files and requirements."""
         digest = hashlib.sha256()
-        for path in self.code_files():
-            content = path.read_bytes()
-            digest.update(f"{path.relative_to(self.folder)}\0{len(content)}\0".encode())
+        for name, content in self.code().items():
+            digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
         return digest.hexdigest()
 

@@ -12,10 +12,11 @@ from bench.data.panel import Panel
 from bench.data.vintages import Difference, compare_panels, largest_difference
 from bench.errors import DataError, StorageError
 from bench.plugin.tasks import ONE_STEP
-from bench.registry.config import Dataset, Registry
+from bench.registry.config import Registry
 from bench.registry.windows import nothing_to_score, origins_of
 from bench.run.campaign import Campaign
 from bench.stats import regimes
+from bench.store import Scope
 from bench.store.realized import Realized, changed_days, read_realized, same_sessions, write_realized
 
 
@@ -25,22 +26,21 @@ def open_campaign(registry: Registry, dataset_name: str, split_name: str, result
     Raises `DataError` where the results folder is the registry's and the bars are not those it was made from,
     with a comparison that no adjustment changes; a `BenchError` where there is no session to score.
     """
-    dataset = registry.dataset(dataset_name)
-    split = dataset.split(split_name)
-    whole = load_panel(dataset)
-    panel = whole.until(split.score.last)
-    if not len(origins_of(panel.dates, split, ONE_STEP)):
-        raise nothing_to_score(dataset.id, split_name, panel.dates, split)
-    if results in (None, registry.results):
-        _refuse_other_vintage(registry, dataset, split_name, whole)
-    identity = panel.identity()
-    return Campaign(registry.settings, dataset, split_name, panel, identity, results or registry.results)
+    scope = Scope.of(registry, dataset_name, split_name, results)
+    windows = scope.windows
+    whole = load_panel(scope.dataset)
+    panel = whole.until(windows.score.last)
+    if not len(origins_of(panel.dates, windows, ONE_STEP)):
+        raise nothing_to_score(dataset_name, split_name, panel.dates, windows)
+    if scope.results == registry.results:
+        _refuse_other_vintage(scope, whole)
+    return Campaign(scope, panel, panel.identity())
 
 
 def refuse_other_bars(campaign: Campaign) -> None:
     """Raises where the results folder holds results of this split that come from other bars."""
-    folder = campaign.results / campaign.dataset.id
-    for place in store.places(campaign.results, campaign.dataset.id, campaign.split_name):
+    folder = campaign.scope.results / campaign.scope.dataset.id
+    for place in campaign.scope.places():
         found = store.read_run(place)
         if found is not None and found.data_identity != campaign.data_identity:
             raise DataError(
@@ -56,18 +56,18 @@ def publish_measure(campaign: Campaign) -> bool:
     The file is every split's: a split that ends earlier leaves the longer one alone. A day that is published
     does not change; a `DataError` says where it would.
     """
-    new = realized_of(campaign.panel, campaign.settings.regimes.vix_crisis)
-    path = campaign.results / campaign.dataset.id / "realized.parquet"
-    old = read_realized(campaign.results, campaign.dataset.id) if path.is_file() else None
+    results, dataset = campaign.scope.results, campaign.scope.dataset.id
+    new = realized_of(campaign.panel, campaign.scope.settings.regimes.vix_crisis)
+    old = read_realized(results, dataset) if (results / dataset / "realized.parquet").is_file() else None
     if old is not None:
         _refuse_changed_days(campaign, old, new)
         if len(old.dates) > len(new.dates) and old.vix_crisis == new.vix_crisis:
             return False
-    return write_realized(campaign.results, campaign.dataset.id, new)
+    return write_realized(results, dataset, new)
 
 
 def _refuse_changed_days(campaign: Campaign, old: Realized, new: Realized) -> None:
-    folder = campaign.results / campaign.dataset.id
+    folder = campaign.scope.results / campaign.scope.dataset.id
     mend = f"name another folder (--results DIR) or remove {folder}"
     if not same_sessions(old, new):
         raise DataError(f"{folder}/realized.parquet has other symbols or sessions than these bars; {mend}")
@@ -99,14 +99,15 @@ def realized_of(panel: Panel, threshold: float) -> Realized:
     )
 
 
-def _refuse_other_vintage(registry: Registry, dataset: Dataset, split_name: str, whole: Panel) -> None:
+def _refuse_other_vintage(scope: Scope, whole: Panel) -> None:
     """Raises where the bars are not those of a pinned split, and says how far they differ.
 
     Not only the split that is run is checked, but all that the bars cover: the published measure is one file.
     """
+    dataset = scope.dataset
     for name, pinned in dataset.identity.items():
         last = dataset.split(name).score.last
-        if name != split_name and (last is None or whole.dates[-1] < np.datetime64(last)):
+        if name != scope.split and (last is None or whole.dates[-1] < np.datetime64(last)):
             continue
         panel = whole.until(last)
         identity = panel.identity()
@@ -118,14 +119,15 @@ def _refuse_other_vintage(registry: Registry, dataset: Dataset, split_name: str,
         ]
         lines += [
             f"  {gap.quantity}: largest absolute difference {gap.largest:.3g}, {gap.symbol} on {gap.day}"
-            for gap in _differences(registry, dataset, name, panel)
+            for gap in _differences(scope, name, panel)
         ]
         lines.append("to build a board of your own from them, name a folder for it: --results DIR")
         raise DataError("\n".join(lines))
 
 
-def _differences(registry: Registry, dataset: Dataset, split_name: str, panel: Panel) -> list[Difference]:
+def _differences(scope: Scope, split_name: str, panel: Panel) -> list[Difference]:
     """Against a snapshot of the pinned identity where there is one here, else against the published measure."""
+    dataset = scope.dataset
     for folder in snapshot_folders(dataset):
         try:
             other = load_panel(dataset, folder).until(dataset.split(split_name).score.last)
@@ -134,7 +136,7 @@ def _differences(registry: Registry, dataset: Dataset, split_name: str, panel: P
         if other.identity() == dataset.identity[split_name]:
             return compare_panels(panel, other)
     try:
-        published = read_realized(registry.results, dataset.id)
+        published = scope.realized()
     except StorageError:
         return []
     both = published.symbols == panel.symbols and np.isin(panel.dates, published.dates).any()

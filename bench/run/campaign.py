@@ -1,63 +1,52 @@
-"""One dataset on one split with a results folder: what a run is made for, and what makes a result what it is."""
+"""What a run is made for: the results that are meant, and the bars that they come from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
-from bench import store
 from bench.data.panel import Panel
-from bench.plugin.tasks import Rows, Task
-from bench.registry.config import Dataset, Settings, Split
+from bench.plugin.tasks import Rows, Task, from_path
 from bench.registry.entries import Entry
 from bench.registry.windows import origins_of
-from bench.store import Place, Run, State
-from bench.store.identity import identity_of
+from bench.store import MISSING, Forecasts, Outcome, Place, Run, Scope, identity_from, identity_of
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """One dataset on one split, and the folder of its results; `panel` ends with the last session scored."""
+    """A scope with its bars; `panel` ends with the last session scored."""
 
-    settings: Settings
-    dataset: Dataset
-    split_name: str
+    scope: Scope
     panel: Panel
     data_identity: str
-    results: Path
-
-    @property
-    def split(self) -> Split:
-        """The windows of the split."""
-        return self.dataset.split(self.split_name)
 
     def origins(self, task: Task) -> Rows:
         """The origins that a task scores; empty where the bars end too early."""
-        return origins_of(self.panel.dates, self.split, task)
+        return origins_of(self.panel.dates, self.scope.windows, task)
 
     def tasks_of(self, entry: Entry) -> dict[str, Task]:
         """The tasks that an entry answers and that have an origin to score."""
-        if entry.is_path:
-            tasks = self.settings.path_tasks
-        else:
-            tasks = {name: self.settings.task(name) for name in entry.row.tasks}
-        return {name: task for name, task in tasks.items() if len(self.origins(task))}
+        return {name: task for name, task in entry.answers(self.scope.settings).items() if len(self.origins(task))}
 
     def place(self, entry: Entry, task: str) -> Place:
         """Where a result of this campaign is stored."""
-        return Place(self.results, self.dataset.id, self.split_name, task, entry.name, entry.row.study)
+        return replace(self.scope, study=entry.row.study).place(task, entry.name)
 
-    def identity_of(self, entry: Entry, task: Task) -> dict[str, Any]:
-        """What makes a result of this campaign what it is."""
-        return identity_of(self.settings, self.dataset, self.split_name, self.data_identity, entry, task)
-
-    def new_run(self, entry: Entry, task: Task, state: State) -> Run:
+    def new_run(self, entry: Entry, task: Task) -> Run:
         """A record of a result of this campaign, without its outcome."""
-        parts = self.identity_of(entry, task)
-        identity = store.identity_from(parts)
+        parts = identity_of(self.scope, entry, task, self.data_identity)
         return Run(
-            entry=entry.name, version=entry.row.version, dataset=self.dataset.id, split=self.split_name,
-            task=task.name, state=state, identity=identity, data_identity=self.data_identity, identity_of=parts,
+            entry=entry.name, version=entry.row.version, dataset=self.scope.dataset.id, split=self.scope.split,
+            task=task.name, state=MISSING, identity=identity_from(parts), data_identity=self.data_identity,
+            identity_of=parts,
             about={"family": entry.family, "description": entry.row.description, "tuned_on": entry.row.tuned_on},
         )  # fmt: skip
+
+    def forecasts(self, outcome: Outcome, task: Task) -> Forecasts:
+        """One task's forecasts out of a walk: paths become the task's target on its own origins."""
+        rows, dates = self.origins(task), self.panel.dates
+        first = rows.first - outcome.rows.first
+        forecast_var = outcome.forecast_var[first : first + len(rows)]
+        if forecast_var.ndim == 3:
+            forecast_var = from_path(forecast_var, task)
+        origins, after = dates[rows.first : rows.last + 1], dates[rows.first + 1 : rows.last + 2]
+        return Forecasts(origins, after, self.panel.symbols, forecast_var)

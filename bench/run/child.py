@@ -28,11 +28,13 @@ from bench.registry.config import Limits
 from bench.run import sandbox
 from bench.run.failure import EntryFailure, Stopped, printable
 from bench.run.stage import bait
+from bench.store.records import FailureKind
 
 ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 LEAST_REPORT = 256
 """Bytes that the smallest record counts for: a flood of empty ones is a flood."""
 MAX_DEPTH = 8
+MALFORMED = "sent a malformed message on the harness's pipe"
 OUTPUT_TAIL = 2000
 POLL_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
@@ -60,6 +62,13 @@ def cleaned(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [cleaned(item, depth + 1) for item in value]
     return value
+
+
+def _reported(meta: dict[str, Any]) -> EntryFailure:
+    """The failure that a worker tells of; a kind that no worker of ours sends is one that its entry made up."""
+    kinds: dict[Any, FailureKind] = {wire.PROTOCOL: "protocol", wire.SHAPE: "shape"}
+    kind = kinds.get(str(meta.get("kind")), "raised")
+    return EntryFailure(kind, str(meta.get("reason", "no reason given")), str(meta.get("traceback", "")))
 
 
 class WorkerProcess:
@@ -134,14 +143,16 @@ class WorkerProcess:
                 if op in (wire.DONE, wire.ANSWER):
                     return meta, payload
                 if op == wire.ERROR:
-                    raise EntryFailure(str(meta.get("reason", "no reason given")), str(meta.get("traceback", "")))
+                    raise _reported(meta)
                 self._keep(op, meta, payload)
                 continue
             now = time.monotonic()
             if now > deadline:
-                raise EntryFailure(f"{what} took longer than {seconds:g} s")
+                raise EntryFailure("timeout", f"{what} took longer than {seconds:g} s")
             if now > self._ends:
-                raise EntryFailure(f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}")
+                raise EntryFailure(
+                    "timeout", f"the run took longer than {self.limits.run_seconds:g} s, it was at {what}"
+                )
             for worker in {self, *crew}:
                 worker._check_use(now)
             self._wait(min(POLL_SECONDS, deadline - now), what)
@@ -156,14 +167,14 @@ class WorkerProcess:
             self._poll.unregister(self._write_fd)
             self._flush()
         if not ready and self._process.poll() is not None:  # dead, though something it started holds the pipe
-            raise EntryFailure(self._how_it_ended(what))
+            raise EntryFailure("crashed", self._how_it_ended(what))
         for fd, _ in ready:
             if fd == self._output_fd:
                 self._drain_output()
             elif fd == self._read_fd:
                 data = os.read(self._read_fd, 1 << 20)
                 if not data:
-                    raise EntryFailure(self._how_it_ended(what))
+                    raise EntryFailure("crashed", self._how_it_ended(what))
                 self._incoming += data
 
     def _flush(self) -> None:
@@ -180,9 +191,9 @@ class WorkerProcess:
             return None
         op, n_json, n_payload = wire.HEADER.unpack_from(self._incoming)
         if op not in (wire.DONE, wire.ANSWER, wire.ERROR, wire.REPORT) or n_json > wire.MAX_JSON:
-            raise EntryFailure("sent a malformed message on the harness's pipe")
+            raise EntryFailure("protocol", MALFORMED)
         if n_payload > self.limits.output_mb * 2**20:
-            raise EntryFailure(f"sent an array of more than {self.limits.output_mb:g} MB")
+            raise EntryFailure("output", f"sent an array of more than {self.limits.output_mb:g} MB")
         end = wire.HEADER.size + n_json + n_payload
         if len(self._incoming) < end:
             return None
@@ -192,31 +203,33 @@ class WorkerProcess:
         try:
             meta = json.loads(text) if text else {}
         except (ValueError, RecursionError) as error:
-            raise EntryFailure("sent a malformed message on the harness's pipe") from error
+            raise EntryFailure("protocol", MALFORMED) from error
         if not isinstance(meta, dict):
-            raise EntryFailure("sent a malformed message on the harness's pipe")
+            raise EntryFailure("protocol", MALFORMED)
         return op, meta, payload
 
     def _keep(self, op: bytes, meta: dict[str, Any], payload: bytes) -> None:
         """Keep a record or an artifact, pass on progress."""
         facts = cleaned(meta.get("facts"))
         if op != wire.REPORT or not isinstance(facts, dict):
-            raise EntryFailure("sent a malformed message on the harness's pipe")
+            raise EntryFailure("protocol", MALFORMED)
         if meta.get("kind") == "progress":
             self.on_progress(facts)
             return
         self._report_bytes += max(LEAST_REPORT, len(payload) + len(json.dumps(facts)))
         if self._report_bytes > self.limits.output_mb * 2**20:
-            raise EntryFailure(f"records and artifacts exceed {self.limits.output_mb:g} MB")
+            raise EntryFailure("output", f"records and artifacts exceed {self.limits.output_mb:g} MB")
         array = None
         if meta.get("kind") in ("artifact", "weights"):
             name = facts.get("name")
             if not isinstance(name, str) or not ARTIFACT_NAME.fullmatch(name) or ".." in name:
-                raise EntryFailure(f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})")
+                raise EntryFailure(
+                    "protocol", f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})"
+                )
             try:
                 array = np.frombuffer(payload, dtype="<f8").reshape(meta.get("shape"))
             except (ValueError, TypeError) as error:
-                raise EntryFailure("sent an artifact whose shape does not fit its size") from error
+                raise EntryFailure("protocol", "sent an artifact whose shape does not fit its size") from error
         self.reports.append((str(meta.get("kind")), facts, array))
 
     def _drain_output(self) -> None:
@@ -230,7 +243,7 @@ class WorkerProcess:
         self._output_bytes += len(data)
         self._output = (self._output + data)[-OUTPUT_TAIL:]
         if self._output_bytes > self.limits.output_mb * 2**20:
-            raise EntryFailure(f"wrote more than {self.limits.output_mb:g} MB to stdout and stderr")
+            raise EntryFailure("output", f"wrote more than {self.limits.output_mb:g} MB to stdout and stderr")
 
     def _members(self) -> list[psutil.Process]:
         """The worker and what it started, bwrap among them where it is shut in; none where all has ended."""
@@ -250,9 +263,9 @@ class WorkerProcess:
                 used += member.memory_info().rss
         self._peak_bytes = max(self._peak_bytes, used)
         if len(members) > self.limits.processes + 2 * (self.isolation == sandbox.BUBBLEWRAP):  # bwrap's own two
-            raise EntryFailure(f"ran more than {self.limits.processes} processes at once")
+            raise EntryFailure("memory", f"ran more than {self.limits.processes} processes at once")
         if used > self.limits.memory_mb * 2**20:
-            raise EntryFailure(f"used more than {self.limits.memory_mb:g} MB of memory")
+            raise EntryFailure("memory", f"used more than {self.limits.memory_mb:g} MB of memory")
 
     def peak_memory_mb(self) -> float:
         """Largest resident memory so far: the kernel's mark of a process where there is one, else the largest seen."""

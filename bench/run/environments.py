@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,9 +25,11 @@ from pathlib import Path
 from bench.files import write_atomic
 from bench.run.failure import EntryFailure
 from bench.run.sandbox import interpreter
+from bench.store import FailureKind
 
 REQUIREMENTS = "requirements.txt"
 NUMPY = "numpy>=2.0"
+KIND: FailureKind = "environment"
 HASH = re.compile(r"\s--hash=sha256:[0-9a-f]{64}(?=\s|$)")
 PASSED_ON = re.compile(
     r"PATH|HOME|XDG_(CACHE|CONFIG)_HOME|(UV|PIP)_\w+|SSL_CERT_(FILE|DIR)|((HTTPS?|ALL|NO)_PROXY)", re.IGNORECASE
@@ -44,13 +47,13 @@ class Environment:
     versions: dict[str, str]
 
 
-def environment_of(folder: Path, seconds: float) -> Environment:
-    """Returns the environment of an entry: its own, made where the cache lacks it, or the harness's.
+def environment_of(files: Mapping[str, bytes], seconds: float) -> Environment:
+    """Returns the environment of an entry with these files: its own, made where the cache lacks it, or the harness's.
 
     Raises `EntryFailure` where it cannot be made within so many seconds, with what the installer said.
     """
-    requirements = folder / REQUIREMENTS
-    return _own(requirements, seconds) if requirements.is_file() else _ours()
+    requirements = files.get(REQUIREMENTS)
+    return _ours() if requirements is None else _own(requirements.decode(errors="replace"), seconds)
 
 
 @cache
@@ -65,8 +68,7 @@ def _ours() -> Environment:
     return Environment(tuple(packages), versions)
 
 
-def _own(requirements: Path, seconds: float) -> Environment:
-    content = requirements.read_text(encoding="utf-8", errors="replace")
+def _own(content: str, seconds: float) -> Environment:
     lines = understood(content)
     place = cache_folder() / _key(content)
     if not place.is_dir():
@@ -110,11 +112,13 @@ def understood(content: str) -> list[str]:
         except InvalidRequirement:
             wanted = None
         if wanted is None or wanted.url is not None or "$" in line:
-            raise EntryFailure(f"{REQUIREMENTS}, line {number}: only names and versions of packages are read: {line}")
+            raise EntryFailure(
+                KIND, f"{REQUIREMENTS}, line {number}: only names and versions of packages are read: {line}"
+            )
         wanted.name = canonicalize_name(wanted.name)  # that of no file: NAME.whl is the package NAME-whl
         lines.append(f"{wanted}{''.join(HASH.findall(line))}")
     if before.strip():
-        raise EntryFailure(f"{REQUIREMENTS}: ends in the middle of a line: {before}")
+        raise EntryFailure(KIND, f"{REQUIREMENTS}: ends in the middle of a line: {before}")
     return lines
 
 
@@ -143,9 +147,9 @@ def _install(requirements: Path, target: Path, seconds: float) -> None:
             errors="replace", timeout=seconds, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise EntryFailure(f"{REQUIREMENTS}: installing it took longer than {seconds:g} s") from error
+        raise EntryFailure(KIND, f"{REQUIREMENTS}: installing it took longer than {seconds:g} s") from error
     if ended.returncode:
-        raise EntryFailure(f"{REQUIREMENTS} cannot be installed: {_complaint(ended.stderr)}")
+        raise EntryFailure(KIND, f"{REQUIREMENTS} cannot be installed: {_complaint(ended.stderr)}")
 
 
 def _uv() -> str:
@@ -157,7 +161,7 @@ def _uv() -> str:
     except (ImportError, FileNotFoundError):
         found = shutil.which("uv")
     if found is None:
-        raise EntryFailure(f"{REQUIREMENTS} needs uv, which is not installed: pip install uv")
+        raise EntryFailure(KIND, f"{REQUIREMENTS} needs uv, which is not installed: pip install uv")
     return found
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bench.store import Failure, FailureKind
+
 
 class EntryFailure(Exception):
-    """An entry broke off, overran a limit or answered nonsense: `reason`, and the end of its traceback."""
+    """An entry broke off, overran a limit or answered nonsense: raised where that is seen, with its kind."""
 
-    def __init__(self, reason: str, traceback: str = "") -> None:
+    def __init__(self, kind: FailureKind, reason: str, traceback: str = "") -> None:
         super().__init__(reason)
-        self.reason = printable(reason)
-        self.traceback = printable(traceback, keep="\n")
+        self.failure = Failure(kind, printable(reason), printable(traceback, keep="\n"))
 
 
 class Stopped(Exception):

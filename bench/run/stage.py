@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,11 +23,12 @@ ABANDONED_SECONDS = 86_400
 
 
 @contextmanager
-def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterator[Path]:
+def staged(files: Mapping[str, bytes], data: Path | None = None) -> Iterator[Path]:
     """A fresh folder with copies of the code that a worker may import, and an empty working directory.
 
-    The copies keep the worker's import path away from the repository, its datasets and its results. `data` is a bait
-    that a check plants: a folder of which a copy lies beside the working directory.
+    `files` are the entry's, by their path in its folder. The copies keep the worker's import path away from the
+    repository, its datasets and its results. `data` is a bait that a check plants: a folder of which a copy lies beside
+    the working directory.
     """
     stage = Path(tempfile.mkdtemp(prefix=STAGE))
     with ExitStack() as stack:
@@ -41,10 +42,10 @@ def staged(folder: Path, files: list[Path], data: Path | None = None) -> Iterato
         shutil.copytree(
             ours / "plugin", stage / "lib" / "bench" / "plugin", ignore=shutil.ignore_patterns("__pycache__")
         )
-        for file in files:
-            target = stage / "entry" / file.relative_to(folder)
+        for name, content in files.items():
+            target = stage / "entry" / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
+            target.write_bytes(content)
         (stage / "work").mkdir()
         if data is not None:
             shutil.copytree(data, stage / "data")

@@ -4,15 +4,18 @@ Scores are derived from them and never stored. The published daily measure lies 
 """
 
 from bench.store.forecasts import Forecasts
-from bench.store.identity import differing_parts, identity_from, identity_of
-from bench.store.places import Place, all_places, places
+from bench.store.identity import identity_from, identity_of, stale_parts
+from bench.store.places import MAIN_SPLIT, Place, Scope, all_places, places
 from bench.store.records import (
     DONE,
     FAILED,
     MISSING,
     REPRODUCED,
     SKIPPED,
+    Failure,
+    FailureKind,
     Measured,
+    Outcome,
     Reproduction,
     Run,
     SeedCost,
@@ -23,35 +26,30 @@ from bench.store.records import (
     write_reproduction,
     write_run,
 )
-from bench.store.results import (
-    Stored,
-    adopt,
-    read,
-    remove_result,
-    same_identity,
-    store_seeds,
-    store_without,
-    write_artifacts,
-    write_weights,
-)
+from bench.store.results import Pending, Stored, adopt, read, remove_result, same_identity, save, skip
 
 __all__ = [
     "DONE",
     "FAILED",
+    "MAIN_SPLIT",
     "MISSING",
     "REPRODUCED",
     "SKIPPED",
+    "Failure",
+    "FailureKind",
     "Forecasts",
     "Measured",
+    "Outcome",
+    "Pending",
     "Place",
     "Reproduction",
     "Run",
+    "Scope",
     "SeedCost",
     "State",
     "Stored",
     "adopt",
     "all_places",
-    "differing_parts",
     "identity_from",
     "identity_of",
     "machine_of",
@@ -61,10 +59,9 @@ __all__ = [
     "read_run",
     "remove_result",
     "same_identity",
-    "store_seeds",
-    "store_without",
-    "write_artifacts",
+    "save",
+    "skip",
+    "stale_parts",
     "write_reproduction",
     "write_run",
-    "write_weights",
 ]

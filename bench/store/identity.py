@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.plugin.tasks import Task
-from bench.registry.config import Dataset, Settings
 from bench.registry.entries import Entry
+from bench.store.places import Scope
+from bench.store.records import Run
 
 SHOWN = 60
 """Characters of a part of an identity that a message shows."""
@@ -20,24 +21,20 @@ def identity_from(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def differing_parts(made: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Returns the parts in which two identities differ, by name with both values as they are shown."""
-    now = json.loads(json.dumps(now))
-    names = [*now, *(name for name in made if name not in now)]
-    return [
-        (name, str(made.get(name))[:SHOWN], str(now.get(name))[:SHOWN])
-        for name in names
-        if made.get(name) != now.get(name)
-    ]
-
-
-def identity_of(
-    settings: Settings, dataset: Dataset, split_name: str, data_identity: str, entry: Entry, task: Task
-) -> dict[str, Any]:
-    """What makes a result what it is, apart from its seed: the same values give the same forecasts."""
-    longest = max(each.ahead for each in settings.path_tasks.values()) if entry.is_path else None
+def rules_of(scope: Scope) -> dict[str, Any]:
+    """The parts of an identity that are the same for every result of a scope."""
     return {
-        "protocol": settings.protocol,
+        "protocol": scope.settings.protocol,
+        "measure": scope.dataset.measure,
+        "windows": scope.windows.model_dump(mode="json"),
+    }
+
+
+def identity_of(scope: Scope, entry: Entry, task: Task, data_identity: str) -> dict[str, Any]:
+    """What makes a result what it is, apart from its seed: the same values give the same forecasts."""
+    rules = rules_of(scope)
+    return {
+        "protocol": rules["protocol"],
         "version": entry.row.version,
         "code": entry.code_digest(),
         "class": entry.row.target,
@@ -45,8 +42,30 @@ def identity_of(
         "reads": entry.row.reads,
         "refit": entry.row.refit,
         "seeds": entry.row.seeds,
-        "task": {"path": longest} if entry.is_path else asdict(task),
-        "measure": dataset.measure,
-        "windows": dataset.split(split_name).model_dump(mode="json"),
+        "task": {"path": scope.settings.longest_path.ahead} if entry.is_path else asdict(task),
+        "measure": rules["measure"],
+        "windows": rules["windows"],
         "data": data_identity,
     }
+
+
+def stale_parts(
+    run: Run, scope: Scope, entry: Entry | None = None, data_identity: str | None = None
+) -> list[tuple[str, str, str]]:
+    """Returns the parts in which a result is not what would be made now: name, what it was made with, what is now.
+
+    Empty where it is up to date. `entry`: the entry as it is now; None: the rules of the scope alone are compared.
+    `data_identity`: the bars at hand; None: they are taken to be the result's.
+    """
+    if entry is None:
+        now = rules_of(scope)
+    else:
+        now = identity_of(scope, entry, scope.settings.task(run.task), data_identity or run.data_identity)
+    now = json.loads(json.dumps(now))
+    names = [*now, *(name for name in run.identity_of if entry is not None and name not in now)]
+    made = run.identity_of
+    return [
+        (name, str(made.get(name))[:SHOWN], str(now.get(name))[:SHOWN])
+        for name in names
+        if made.get(name) != now.get(name)
+    ]

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.registry.config import Dataset, Registry, Settings, Split
+from bench.store.realized import Realized, read_realized
+
+MAIN_SPLIT = "official"
+"""The split whose board lies at the top of its dataset."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -25,6 +31,49 @@ class Place:
 
     def __str__(self) -> str:
         return "/".join(self.folder.parts[len(self.results.parts) - 1 :])
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which results are meant: those of a dataset on a split, on the board or in a study, in a results folder."""
+
+    settings: Settings
+    dataset: Dataset
+    split: str
+    results: Path
+    study: str | None = None
+
+    @classmethod
+    def of(
+        cls, registry: Registry, dataset: str, split: str, results: Path | None = None, study: str | None = None
+    ) -> Scope:
+        """The scope of a dataset that is named; the results are the registry's where none are."""
+        return cls(registry.settings, registry.dataset(dataset), split, results or registry.results, study)
+
+    @property
+    def windows(self) -> Split:
+        """The windows of the split; a `BenchError` where the dataset has no such split."""
+        return self.dataset.split(self.split)
+
+    @property
+    def folder(self) -> Path:
+        """Where its board lies: the official one at the top of its dataset, others in their split's or study's."""
+        top = self.results / self.dataset.id
+        if self.study:
+            return top / "studies" / self.study / self.split
+        return top if self.split == MAIN_SPLIT else top / self.split
+
+    def place(self, task: str, entry: str) -> Place:
+        """Where one of its results lives."""
+        return Place(self.results, self.dataset.id, self.split, task, entry, self.study)
+
+    def places(self) -> list[Place]:
+        """Where its results lie, sorted by task and entry."""
+        return places(self.results, self.dataset.id, self.split, self.study)
+
+    def realized(self) -> Realized:
+        """The published measure of its dataset; a `StorageError` where there is none."""
+        return read_realized(self.results, self.dataset.id)
 
 
 def places(results: Path, dataset: str, split: str, study: str | None = None) -> list[Place]:

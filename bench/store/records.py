@@ -6,15 +6,36 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from bench.files import as_json, write_atomic
+from bench.plugin.tasks import Rows
 from bench.store.places import Place
+
+Array = NDArray[np.float64]
 
 State = Literal["done", "failed", "skipped", "missing"]
 DONE, FAILED, SKIPPED, MISSING = get_args(State)
 """The states of a result; the only ones."""
 REPRODUCED = "reproduced.json"
+
+
+FailureKind = Literal[
+    "raised", "timeout", "memory", "output", "protocol", "crashed", "shape", "forecast", "environment"
+]
+"""How a walk may fail: the entry raised, took too long, used too much, wrote too much, broke the interface, ended,
+answered in another shape, with what is no variance, or its packages cannot be installed."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a walk brought nothing: its kind, set where it was seen, the reason in words, the end of a traceback."""
+
+    kind: FailureKind
+    reason: str
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,30 @@ class SeedCost:
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one walk, as plain data: forecasts or a failure; what it took, reported and ran on.
+
+    `forecast_var` is `(n_origins, n_symbols)`, of paths `(n_origins, steps, n_symbols)`, at the origins `rows`;
+    `hardware` is that of the machine that walked.
+    """
+
+    rows: Rows
+    forecast_var: Array
+    cost: SeedCost | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, Array] = field(default_factory=dict)
+    weights: dict[str, Array] = field(default_factory=dict)
+    weights_facts: dict[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
+
+    @classmethod
+    def failed(cls, failure: Failure) -> Outcome:
+        """That of a walk that brought nothing."""
+        return cls(Rows(0, -1), np.zeros(0), failure=failure)
+
+
 @dataclass
 class Measured:
     """What lies outside identity and equality: versions, hardware, and the cost of every seed."""
@@ -43,6 +88,12 @@ class Measured:
     def isolation(self) -> list[str]:
         """The levels that shut the seeds in, as far as they are known."""
         return sorted({seed.isolation for seed in self.seeds.values()} - {""})
+
+    def with_seed(self, seed: int, outcome: Outcome) -> Measured:
+        """The same with what one more seed took."""
+        seeds = self.seeds if outcome.cost is None else {**self.seeds, str(seed): outcome.cost}
+        in_order = dict(sorted(seeds.items(), key=lambda item: int(item[0])))
+        return Measured(outcome.versions, outcome.hardware, in_order)
 
 
 @dataclass
@@ -64,6 +115,7 @@ class Run:
     identity_of: dict[str, Any] = field(default_factory=dict)
     digest: str | None = None
     seed_digests: dict[str, str] = field(default_factory=dict)
+    failure: FailureKind | None = None
     reason: str | None = None
     traceback: str | None = None
     about: dict[str, str | None] = field(default_factory=dict)

@@ -13,7 +13,6 @@ import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +21,25 @@ from numpy.typing import NDArray
 
 from bench.errors import StorageError
 from bench.files import as_json, remove, write_atomic
-from bench.publish.reproduction import REPRODUCED
 from bench.store.forecasts import Forecasts, forecast_table, from_table, read_forecasts
 from bench.store.places import Place, places
-from bench.store.records import DONE, Run, State, read_reproduction, read_run, write_run
+from bench.store.records import (
+    DONE,
+    FAILED,
+    MISSING,
+    REPRODUCED,
+    SKIPPED,
+    Failure,
+    Outcome,
+    Run,
+    State,
+    read_reproduction,
+    read_run,
+    write_run,
+)
 
 Array = NDArray[np.float64]
+FORECASTS, SEEDS = "forecasts.parquet", "seeds.parquet"
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,16 @@ class Stored:
     def state(self) -> State:
         """One of the four states."""
         return "missing" if self.run is None or self.problem else self.run.state
+
+
+@dataclass
+class Pending:
+    """A result in the making: the record to be written, how many seeds it wants, and those that are there."""
+
+    place: Place
+    run: Run
+    n_seeds: int
+    seeds: dict[int, Forecasts] = field(default_factory=dict)
 
 
 def same_identity(place: Place, identity: str) -> Place | None:
@@ -62,48 +84,83 @@ def same_identity(place: Place, identity: str) -> Place | None:
 # Writing -------------------------------------------------------------------------------------------
 
 
-def store_seeds(place: Place, run: Run, seeds: dict[int, Forecasts], n_seeds: int) -> None:
-    """Store the seeds of a result; with the last one their mean becomes the entry's forecasts.
+def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | None, weights: Path | None = None) -> Run:
+    """Store what came of one seed; returns the record. `forecasts` are those of this result's task, None of a failure.
 
-    The record is written last and names the seeds that count: a run that is killed before it loses one seed.
+    Artifacts and forecasts are written first, the record that counts them last: a run that is killed in between loses
+    one seed. What a failed result has of other seeds is kept for the next try. `weights`: a folder for what was learnt.
     """
-    seeds = dict(sorted(seeds.items()))
-    run.state, run.reason, run.traceback = "missing", None, None
+    place, run = result.place, result.run
+    if outcome.failure is not None or forecasts is None:
+        failure = outcome.failure or Failure("protocol", "no forecasts came back")
+        result.seeds.pop(seed, None)
+        which = f"seed {seed}: " if result.n_seeds > 1 else ""
+        return _save_without(result, FAILED, which + failure.reason, failure)
+    result.seeds[seed] = forecasts
+    run.measured = run.measured.with_seed(seed, outcome)
+    _write_artifacts(place, seed, outcome.artifacts)
+    if weights is not None and outcome.weights:
+        _write_weights(weights / place.folder.relative_to(place.results), run, seed, outcome)
+    return _save_seeds(result) if run.state != FAILED else _write_without(result)
+
+
+def skip(result: Pending, why: str) -> Run:
+    """Store that an entry cannot run on this dataset, and why."""
+    return _save_without(result, SKIPPED, why)
+
+
+def _save_seeds(result: Pending) -> Run:
+    """Store the seeds of a result; with the last one their mean becomes the entry's forecasts."""
+    place, run, seeds = result.place, result.run, dict(sorted(result.seeds.items()))
+    run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
     run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
-    if n_seeds > 1:
-        write_atomic(place.folder / "seeds.parquet", forecast_table(seeds))
-    if len(seeds) == n_seeds:
+    if result.n_seeds > 1:
+        write_atomic(place.folder / SEEDS, forecast_table(seeds))
+    if len(seeds) == result.n_seeds:
         first = next(iter(seeds.values()))
         mean = np.mean([part.forecast_var for part in seeds.values()], axis=0)
         forecasts = Forecasts(first.origins, first.dates, first.symbols, mean)
-        write_atomic(place.folder / "forecasts.parquet", forecast_table({0: forecasts}, with_seed=False))
-        run.state, run.digest = "done", forecasts.digest()
+        write_atomic(place.folder / FORECASTS, forecast_table({0: forecasts}, with_seed=False))
+        run.state, run.digest = DONE, forecasts.digest()
     write_run(place, run)
-    _remove_strangers(place, run, keep_seeds=n_seeds > 1)
+    _remove_strangers(place, run, keep_seeds=result.n_seeds > 1)
+    return run
 
 
-def store_without(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:
-    """Store a failed or skipped result: its record, no forecasts; seeds that did finish are kept for the next try."""
-    run.seed_digests = {str(seed): part.digest() for seed, part in sorted(seeds.items())}
+def _save_without(result: Pending, state: State, reason: str, failure: Failure | None = None) -> Run:
+    """Store a failed or skipped result: its record, no forecasts."""
+    run = result.run
+    run.state, run.reason, run.digest = state, reason, None
+    run.failure, run.traceback = (failure.kind, failure.traceback or None) if failure else (None, None)
+    if state == SKIPPED:
+        result.seeds.clear()
+    return _write_without(result)
+
+
+def _write_without(result: Pending) -> Run:
+    place, run, seeds = result.place, result.run, dict(sorted(result.seeds.items()))
+    run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
     if seeds:
-        write_atomic(place.folder / "seeds.parquet", forecast_table(dict(sorted(seeds.items()))))
+        write_atomic(place.folder / SEEDS, forecast_table(seeds))
     write_run(place, run)
-    remove(place.folder / "forecasts.parquet")
+    remove(place.folder / FORECASTS)
     _remove_strangers(place, run, keep_seeds=bool(seeds))
+    return run
 
 
-def adopt(place: Place, run: Run, source: Place, n_seeds: int) -> None:
+def adopt(result: Pending, source: Place) -> Run:
     """Store as this result what another entry's run of the same identity has made: it would make it again."""
-    stored = read(source)
+    place, stored = result.place, read(source)
     if stored.run is None or stored.problem:
         raise StorageError(f"{source}: cannot be read any more: {stored.problem or 'it is gone'}; run again")
     for path in sorted(source.folder.glob("artifacts-*.npz")):
         write_atomic(place.folder / path.name, path.read_bytes())
-    run.measured = stored.run.measured
-    store_seeds(place, run, stored.seeds, n_seeds)
+    result.run.measured = stored.run.measured
+    result.seeds = dict(stored.seeds)
+    return _save_seeds(result)
 
 
-def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
+def _write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
     """Keep the arrays that an entry sent as artifacts, one file a seed; written before the record that counts."""
     path = place.folder / f"artifacts-{seed}.npz"
     if not artifacts:
@@ -112,11 +169,11 @@ def write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> Non
     write_atomic(path, _archive(artifacts))
 
 
-def write_weights(folder: Path, run: Run, seed: int, weights: dict[str, Array], facts: dict[str, Any]) -> None:
+def _write_weights(folder: Path, run: Run, seed: int, outcome: Outcome) -> None:
     """Keep what one seed has learnt: `seed-N.npz`, and beside it `seed-N.json` that says whose it is."""
     about = {"entry": run.entry, "version": run.version, "identity": run.identity, "task": run.task, "seed": seed}
-    write_atomic(folder / f"seed-{seed}.npz", _archive(weights))
-    write_atomic(folder / f"seed-{seed}.json", as_json({**about, **facts}))
+    write_atomic(folder / f"seed-{seed}.npz", _archive(outcome.weights))
+    write_atomic(folder / f"seed-{seed}.json", as_json({**about, **outcome.weights_facts}))
 
 
 def _archive(arrays: dict[str, Array]) -> bytes:
@@ -142,7 +199,7 @@ def remove_result(place: Place) -> None:
 def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:
     """Remove what the record does not name: seeds, artifacts and reproductions of an earlier identity."""
     if not keep_seeds:
-        remove(place.folder / "seeds.parquet")
+        remove(place.folder / SEEDS)
     for path in place.folder.glob("artifacts-*.npz"):
         if path.stem.removeprefix("artifacts-") not in run.seed_digests:
             remove(path)
@@ -162,15 +219,15 @@ def read(place: Place) -> Stored:
         return Stored(None, problem=f"{place}/run.json is damaged, or another result's")
     try:
         seeds = _read_seeds(place, run)
-        forecasts = read_forecasts(place.folder / "forecasts.parquet") if run.state == DONE else None
+        forecasts = read_forecasts(place.folder / FORECASTS) if run.state == DONE else None
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         return Stored(run, problem=f"{place}: forecasts cannot be read: {' '.join(str(error).split())[:200]}")
     if forecasts is not None and (digest := forecasts.digest()) != run.digest:
         both = f"digest {digest[:12]}, run.json says {(run.digest or 'none')[:12]}"
-        return Stored(run, problem=f"{place}/forecasts.parquet is not what its run.json says ({both})")
+        return Stored(run, problem=f"{place}/{FORECASTS} is not what its run.json says ({both})")
     for seed, digest in run.seed_digests.items():
         if seeds and (int(seed) not in seeds or seeds[int(seed)].digest() != digest):
-            return Stored(run, problem=f"{place}/seeds.parquet is not what its run.json says (seed {seed})")
+            return Stored(run, problem=f"{place}/{SEEDS} is not what its run.json says (seed {seed})")
     if forecasts is not None and not seeds:
         seeds = {0: forecasts}
     return Stored(run, forecasts, seeds)
@@ -178,7 +235,7 @@ def read(place: Place) -> Stored:
 
 def _read_seeds(place: Place, run: Run) -> dict[int, Forecasts]:
     """The seeds that the record names; others came from a run that was killed before its record."""
-    path = place.folder / "seeds.parquet"
+    path = place.folder / SEEDS
     if not path.is_file():
         if len(run.seed_digests) > 1 or (run.seed_digests and run.state != DONE):
             raise ValueError("seeds.parquet is missing")
