@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from bench import store
 from bench.cli import main
+from bench.plugin.tasks import Rows
+from bench.store import Forecasts, Place, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -200,3 +203,11 @@ def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     import bench.board.writing as writing
 
     monkeypatch.setattr(writing, "draw", lambda board, gathered: dict.fromkeys(board.figures, b"<svg/>\n"))
+
+
+def keep_seeds(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:
+    """Store a result with these seeds, as a run that made them would."""
+    result = store.Pending(place, run, len(seeds))
+    for seed, forecasts in seeds.items():
+        outcome = store.Outcome(Rows(0, -1), forecasts.forecast_var, None, run.measured.versions, run.measured.hardware)
+        store.save(result, seed, outcome, forecasts)

@@ -148,7 +148,7 @@ def test_a_declaration_of_constancy_does_not_change_an_identity(sandbox):
     flat = discover(sandbox.root / "submissions").entries["flat"]
     declared = replace(flat, row=flat.row.model_copy(update={"constant": True}))
     for task in campaign.tasks_of(flat).values():
-        assert campaign.identity_of(declared, task) == campaign.identity_of(flat, task)
+        assert campaign.new_run(declared, task).identity == campaign.new_run(flat, task).identity
 
 
 def test_every_task_is_checked_for_the_future(sandbox):

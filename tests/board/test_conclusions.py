@@ -17,6 +17,7 @@ from bench import stats
 from bench.board.gather import gather
 from bench.registry.config import Registry
 from bench.stats import losses
+from bench.store import Scope
 
 NOISY = """
 class Model(PathForecaster):
@@ -46,8 +47,7 @@ def board_of(sandbox) -> dict:
 def test_tiers_are_the_confidence_set_and_the_sets_of_the_rest(crowd):
     board = board_of(crowd)
     table = next(table for table in board["tables"] if table["task"] == "next-day")
-    registry = Registry(crowd.root)
-    scored = gather(registry.settings, registry.dataset("tiny"), "official", registry.results).tasks["next-day"].scored
+    scored = gather(Scope.of(Registry(crowd.root), "tiny", "official")).tasks["next-day"].scored
     names = list(scored)
     daily = np.column_stack([losses.mean_by_symbol(scored[name].qlike.T) for name in names])
     expected = dict(zip(names, stats.tiers(daily, 1).tier.tolist(), strict=True))

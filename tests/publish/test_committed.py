@@ -10,14 +10,14 @@ import pytest
 from conftest import ROOT
 from pydantic import TypeAdapter
 
-from bench.board import Board, board_folder, build_board, differences
+from bench.board import Board, build_board, differences
 from bench.board.render.markdown import render
 from bench.data.load import load_panel
 from bench.errors import DataError
 from bench.registry.config import Registry
 from bench.registry.entries import discover
 from bench.run.bars import realized_of
-from bench.store import DONE, Place, read
+from bench.store import DONE, Place, Scope, read
 from bench.store.realized import read_realized
 
 REGISTRY = Registry(ROOT)
@@ -26,8 +26,8 @@ BOARDS = [("us21", "official"), ("us21", "development"), ("indices", "official")
 
 @pytest.mark.parametrize(("dataset", "split"), BOARDS)
 def test_the_committed_board_is_what_the_committed_forecasts_give(dataset, split):
-    board = build_board(REGISTRY.settings, REGISTRY.dataset(dataset), split, REGISTRY.results)
-    folder = board_folder(REGISTRY.results, dataset, split)
+    scope = Scope.of(REGISTRY, dataset, split)
+    board, folder = build_board(scope), scope.folder
     assert differences(board, folder / "leaderboard.json", tolerance=1e-9, everything=True) == []
     assert (folder / "LEADERBOARD.md").read_text(encoding="utf-8") == render(board)
 

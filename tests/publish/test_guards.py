@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, keep_seeds
 
 from bench.publish import guards
 from bench.registry.config import Registry
-from bench.store import Place, Run, identity_from, read, store_seeds, write_run
+from bench.store import Place, Run, identity_from, read, write_run
 from bench.store.realized import read_realized, write_realized
 
 pytestmark = [
@@ -98,7 +98,7 @@ def edited(repo, factor: float = 1.1, **changes) -> Run:
         stored.run.identity_of["version"] = stored.run.version
         stored.run.identity = identity_from(stored.run.identity_of)
     forecasts = replace(stored.forecasts, forecast_var=factor * stored.forecasts.forecast_var)
-    store_seeds(place(repo), stored.run, {0: forecasts}, 1)
+    keep_seeds(place(repo), stored.run, {0: forecasts})
     return stored.run
 
 
@@ -355,10 +355,10 @@ def seeds(repo, factor: float = 1.0) -> None:
     stored = read(place(repo))
     first = stored.forecasts
     low, high = (replace(first, forecast_var=first.forecast_var * part) for part in (0.75, 1.25))
-    store_seeds(place(repo), stored.run, {0: low, 1: high}, 2)
+    keep_seeds(place(repo), stored.run, {0: low, 1: high})
     path = place(repo).folder / "forecasts.parquet"
     kept, digest = path.read_bytes(), stored.run.digest
-    store_seeds(place(repo), stored.run, {0: low, 1: replace(high, forecast_var=high.forecast_var * factor)}, 2)
+    keep_seeds(place(repo), stored.run, {0: low, 1: replace(high, forecast_var=high.forecast_var * factor)})
     path.write_bytes(kept)
     stored.run.digest = digest
     write_run(place(repo), stored.run)

@@ -9,9 +9,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import made_up_bars, made_up_vix
+from conftest import keep_seeds, made_up_bars, made_up_vix
 
-from bench.store import Place, read_reproduction, read_run, store_seeds
+from bench.store import Place, read_reproduction, read_run
 from bench.store import read as read_result
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
@@ -40,7 +40,7 @@ def change(sandbox, factor: float, entry: str = "flat") -> None:
     forecasts = type(stored.forecasts)(
         stored.forecasts.origins, stored.forecasts.dates, stored.forecasts.symbols, values
     )
-    store_seeds(place, stored.run, {0: forecasts}, 1)
+    keep_seeds(place, stored.run, {0: forecasts})
 
 
 @pytest.fixture

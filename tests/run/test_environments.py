@@ -79,22 +79,20 @@ def calls(tmp_path, monkeypatch):
     return lambda: log.read_text().splitlines() if log.exists() else []
 
 
-def family(folder: Path, requirements: str) -> Path:
-    """A folder with these requirements."""
-    folder.mkdir(exist_ok=True)
-    (folder / "requirements.txt").write_text(requirements)
-    return folder
+def asking(requirements: str) -> dict[str, bytes]:
+    """The files of an entry with these requirements."""
+    return {"requirements.txt": requirements.encode()}
 
 
 def test_an_entry_without_requirements_runs_in_ours(tmp_path):
-    environment = environment_of(tmp_path, 10)
+    environment = environment_of({}, 10)
     assert environment.versions["numpy"] == importlib.metadata.version("numpy")
     assert all(Path(place).is_dir() for place in environment.packages)
 
 
 def test_an_entry_runs_with_its_requirements_and_nothing_of_ours(sandbox, calls, cache):
     folder = sandbox.add_entry("own", ENTRY)
-    family(folder, "greeting==1.2\n")
+    (folder / "requirements.txt").write_text("greeting==1.2\n")
     outcome = sandbox("run", "own", "mean")
     assert outcome.code == 0, outcome.err
     measured = sandbox.run_json("own")["measured"]
@@ -112,23 +110,23 @@ def test_an_entry_runs_with_its_requirements_and_nothing_of_ours(sandbox, calls,
 
 
 def test_an_environment_is_made_once_for_the_same_requirements(tmp_path, calls):
-    one = environment_of(family(tmp_path / "one", "greeting\n"), 30)
-    same = environment_of(family(tmp_path / "two", "greeting\n"), 30)
-    other = environment_of(family(tmp_path / "one", "greeting>=1\n"), 30)
+    one = environment_of(asking("greeting\n"), 30)
+    same = environment_of(asking("greeting\n"), 30)
+    other = environment_of(asking("greeting>=1\n"), 30)
     assert one == same
     assert other.packages != one.packages
     assert len(calls()) == 2
 
 
 def test_another_python_has_another_environment(tmp_path, calls, monkeypatch):
-    folder = family(tmp_path / "one", "greeting\n")
+    folder = asking("greeting\n")
     one = environment_of(folder, 30)
     monkeypatch.setattr(environments.platform, "python_version", lambda: "3.99.0")
     assert environment_of(folder, 30).packages != one.packages
 
 
 def test_runs_that_need_the_same_environment_at_once_share_it(tmp_path, calls, cache):
-    folder = family(tmp_path / "one", "greeting\n")
+    folder = asking("greeting\n")
     made = []
     threads = [threading.Thread(target=lambda: made.append(environment_of(folder, 30))) for _ in range(4)]
     for thread in threads:
@@ -142,7 +140,7 @@ def test_runs_that_need_the_same_environment_at_once_share_it(tmp_path, calls, c
 
 
 def test_what_a_killed_run_left_is_made_again(tmp_path, calls, cache):
-    folder = family(tmp_path / "one", "greeting\n")
+    folder = asking("greeting\n")
     (place,) = environment_of(folder, 30).packages
     Path(place).rename(Path(place).with_suffix(".part"))
     (Path(place).with_suffix(".part") / "greeting.py").unlink()
@@ -166,7 +164,7 @@ def test_what_a_killed_run_left_is_made_again(tmp_path, calls, cache):
 def test_what_cannot_be_installed_is_a_failed_record(sandbox, calls, cache, requirements, reason):
     sandbox.settings["limits"]["environment_seconds"] = 1
     sandbox.write_settings()
-    family(sandbox.add_entry("own", ENTRY), requirements)
+    (sandbox.add_entry("own", ENTRY) / "requirements.txt").write_text(requirements)
     outcome = sandbox("run", "own", "mean")
     assert outcome.code == 1
     record = sandbox.run_json("own")
@@ -181,15 +179,15 @@ def test_without_uv_the_reason_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EntryFailure, match="needs uv, which is not installed: pip install uv"):
-        environment_of(family(tmp_path / "one", "greeting\n"), 10)
+        environment_of(asking("greeting\n"), 10)
 
 
 def test_the_requirements_are_part_of_the_identity(sandbox, calls):
     folder = sandbox.add_entry("own", ENTRY)
-    family(folder, "greeting==1.2\n")
+    (folder / "requirements.txt").write_text("greeting==1.2\n")
     assert sandbox("run", "own").code == 0
     assert sandbox("run", "own", "--plan", "--json").json["run"] == []
-    family(folder, "greeting>=1.2\n")
+    (folder / "requirements.txt").write_text("greeting>=1.2\n")
     assert sandbox("run", "own", "--plan", "--json").json["run"] == ["own next-day"]
 
 
@@ -218,12 +216,12 @@ def test_with_the_real_installer_and_wheels_in_a_folder(tmp_path, monkeypatch):
                 "UV_CACHE_DIR": str(tmp_path / "uv")}  # fmt: skip
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    environment = environment_of(family(tmp_path / "one", "greeting==1.2\n"), 60)
+    environment = environment_of(asking("greeting==1.2\n"), 60)
     (place,) = environment.packages
     assert (Path(place) / "greeting.py").read_text() == "WORDS = 'good day'"
     assert environment.versions.items() >= {"greeting": "1.2", "numpy": "2.99"}.items()
     with pytest.raises(EntryFailure, match=r"cannot be installed: No solution found .* greeting"):
-        environment_of(family(tmp_path / "two", "greeting==9\n"), 60)
+        environment_of(asking("greeting==9\n"), 60)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +234,7 @@ def test_with_the_real_installer_and_wheels_in_a_folder(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_line_that_is_no_requirement_is_refused_before_anything_is_installed(tmp_path, calls, line):
     with pytest.raises(EntryFailure, match=r"only names and versions of packages are read|ends in the middle"):
-        environment_of(family(tmp_path / "one", f"numpy\n{line}\n"), 10)
+        environment_of(asking(f"numpy\n{line}\n"), 10)
     assert calls() == []
 
 
@@ -250,7 +248,7 @@ def test_the_installer_reads_what_was_understood_and_gets_no_secrets(tmp_path, c
     )
     digest = "0" * 64
     text = "# ours\n\nGreeting [b,a]>=1 , <2 ; python_version > '3'  # a comment\nfile.whl==1 \\\n"
-    environment_of(family(tmp_path / "one", f"{text}  --hash=sha256:{digest}\n"), 30)
+    environment_of(asking(f"{text}  --hash=sha256:{digest}\n"), 30)
     (read,) = cache.glob("*.txt")
     assert read.read_text().splitlines() == [
         'greeting[a,b]<2,>=1; python_version > "3"', f"file-whl==1 --hash=sha256:{digest}"

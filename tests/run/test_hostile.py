@@ -14,8 +14,7 @@ import pytest
 from conftest import DATASET, ROOT, made_up_bars, made_up_vix
 
 from bench.run import execute as executor
-from bench.run.child import ABANDONED_SECONDS
-from bench.run.stage import STAGE, staged, sweep_stages
+from bench.run.stage import ABANDONED_SECONDS, STAGE, staged, sweep_stages
 
 FAILING = {
     "raises in forecast": (
@@ -611,10 +610,10 @@ class Model(Forecaster):
 def test_what_nobody_foresaw_costs_one_entry_its_result(sandbox, monkeypatch):
     right = executor.walk
 
-    def wrong(panel, split, entry, *rest, **options):
-        if entry.name == "flat":
+    def wrong(job, panel, **options):
+        if job.entry == "flat":
             raise RecursionError("too deep")
-        return right(panel, split, entry, *rest, **options)
+        return right(job, panel, **options)
 
     monkeypatch.setattr(executor, "walk", wrong)
     assert sandbox("run", "flat", "mean").code == 1
@@ -632,7 +631,7 @@ def test_stages_without_a_mark_are_swept_when_nobody_can_be_using_them(tmp_path,
         folder.mkdir()
     for folder in (old, other):
         os.utime(folder, (past, past))
-    with staged(tmp_path, []) as held:
+    with staged({}) as held:
         sweep_stages()
         assert held.is_dir()
     assert new.is_dir()

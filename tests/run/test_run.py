@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import DATASET, made_up_bars, made_up_vix
+from conftest import DATASET, keep_seeds, made_up_bars, made_up_vix
 
 from bench import store
 from bench.files import as_json
@@ -496,7 +496,7 @@ def test_forecasts_survive_the_round_trip(tmp_path):
     forecasts = Forecasts(dates[:-1], dates[1:], ("A", "B"), np.random.default_rng(0).random((4, 2)))
     place = Place(tmp_path, "d", "official", "next-day", "e")
     run = store.Run("e", "1", "d", "official", "next-day", "missing", "id", "data")
-    store.store_seeds(place, run, {0: forecasts}, 1)
+    keep_seeds(place, run, {0: forecasts})
     back = store.read(place)
     assert back.state == store.DONE
     assert back.forecasts.digest() == forecasts.digest()

@@ -330,7 +330,7 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
 
 @needs_bwrap
 def test_closing_waits_until_everything_inside_has_ended(tmp_path):
-    with staged(tmp_path, []) as stage:
+    with staged({}) as stage:
         worker = WorkerProcess(stage, Limits(sandbox="require"), [])
         inside = psutil.Process(worker._process.pid).children(recursive=True)
         worker.close()
