@@ -12,7 +12,7 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
-from likelihood import Likelihood, egarch_likelihood, egarch_value, garch_likelihood, gjr_likelihood
+from likelihood import Likelihood, egarch_likelihood, garch_likelihood, gjr_likelihood
 from numpy.typing import NDArray
 from scipy.linalg import eigh, null_space
 
@@ -25,7 +25,7 @@ MAX_STEPS = 60
 NEAR = 0.1
 """Standard errors within which an EGARCH is put before its kinks are looked at."""
 RIVAL = 0.02
-"""How much lower the log-likelihood may be at a kink from which EGARCH is polished a second time."""
+"""How much lower the log-likelihood may be where another peak of EGARCH is climbed to."""
 MAX_CELLS = 200
 """Kinks that one climb of EGARCH may cross."""
 FLAT = 1e-10
@@ -95,131 +95,139 @@ class Ascent:
     held: tuple[int, ...] = ()
 
 
-def polish_garch(returns: Array, start: Array) -> Optimum:
-    """The maximum of the likelihood of GARCH(1,1), mu, omega, alpha, beta, that is reached from `start`.
+def polish_garch(returns: Array, starts: list[Array]) -> Optimum:
+    """The highest maximum of the likelihood of GARCH(1,1), mu, omega, alpha, beta, that `starts` lead to.
 
     The constraints are those of `arch`: omega at least 1e-8 of the variance, alpha and beta at least zero, persistence
     at most one.
     """
     normals = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, -1, -1]]
-    return maximise(partial(garch_likelihood, returns), start, constraints(normals, [least(returns), 0, 0, -1]))
+    limits = constraints(normals, [least(returns), 0, 0, -1])
+    return highest([maximise(partial(garch_likelihood, returns), start, limits) for start in starts])
 
 
-def polish_gjr(returns: Array, start: Array) -> Optimum:
-    """The maximum of the likelihood of GJR-GARCH(1,1), mu, omega, alpha, gamma, beta, reached from `start`.
+def polish_gjr(returns: Array, starts: list[Array]) -> Optimum:
+    """The highest maximum of the likelihood of GJR-GARCH(1,1), mu, omega, alpha, gamma, beta, that `starts` lead to.
 
-    As in GARCH, with alpha + gamma at least zero and half of gamma in the persistence.
+    The constraints are as in GARCH, with alpha + gamma at least zero and half of gamma in the persistence; alpha is at
+    most one and gamma at least minus one.
     """
-    normals = [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1], [0, 0, -1, -0.5, -1]]
-    return maximise(partial(gjr_likelihood, returns), start, constraints(normals, [least(returns), 0, 0, 0, -1]))
+    positive = [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]]
+    normals = [*positive, [0, 0, -1, -0.5, -1], [0, 0, -1, 0, 0], [0, 0, 0, 1, 0]]
+    limits = constraints(normals, [least(returns), 0, 0, 0, -1, -1, -1])
+    return highest([maximise(partial(gjr_likelihood, returns), start, limits) for start in starts])
 
 
-def polish_egarch(returns: Array, start: Array) -> Optimum:
-    """The maximum of the likelihood of EGARCH(1,1), mu, omega, alpha, gamma, beta, beta between zero and one.
+def polish_egarch(returns: Array, starts: list[Array]) -> Optimum:
+    """The highest maximum of the likelihood of EGARCH(1,1), mu, omega, alpha, gamma, beta, that `starts` lead to.
 
-    The likelihood has a kink in mu at every return, and about a quarter of the maxima lie on one: mu is then that
-    return, exactly. From a kink-blind approach, the highest of the kinks within a standard error of mu is where the
-    climb begins, and after it every other kink that is about as high is climbed from too, until none leads higher.
+    Beta is between zero and one. |z| puts a kink in mu at every return, dozens within a standard error, so that a
+    maximum may lie on one, where mu is that return exactly, and another may be next to it. So the starts lead near the
+    highest by steps that know no kinks; from there the likelihood is climbed from kink to kink, and again from every
+    other peak near by that is about as high, until none leads higher.
     """
-    normals = constraints([[0, 0, 0, 0, 1], [0, 0, 0, 0, -1]], [0, -1])
-    near = maximise(partial(egarch_likelihood, returns), start, normals, NEAR)
-    best = climb(returns, max(kinks(returns, near, normals), default=near, key=_value), normals)
+    limits = constraints([[0, 0, 0, 0, 1], [0, 0, 0, 0, -1]], [0, -1])
+    near = [maximise(partial(egarch_likelihood, returns), start, limits, NEAR) for start in starts]
+    best = climb(returns, max(near, key=lambda each: each.value).estimates, limits)
     while True:
-        rivals = [each for each in kinks(returns, best, normals) if each.value > best.value - RIVAL]
-        higher = max((climb(returns, each, normals) for each in rivals), default=best, key=_value)
-        if higher.value <= best.value + SLACK * abs(best.value):
+        higher = highest([best, *(climb(returns, peak, limits) for peak in peaks(returns, best, limits))])
+        if not higher.value > best.value + SLACK * abs(best.value):  # so that it ends on what is not finite too
             return best
         best = higher
 
 
-def kinks(returns: Array, optimum: Optimum, limits: Constraints) -> list[Optimum]:
-    """Kinks within a standard error of mu that are higher than both of their neighbours, without those next to mu.
+def highest(optima: list[Optimum]) -> Optimum:
+    """The highest, among those that are equal but for rounding one without a problem if there is one."""
+    top = max(optimum.value for optimum in optima)
+    equal = [optimum for optimum in optima if optimum.value >= top - SLACK * abs(top)]
+    return min(equal, key=lambda optimum: bool(optimum.problem))
 
-    Their value is that of the likelihood where the other parameters have followed mu as a quadratic likelihood would
-    have them: with an error of second order.
+
+def peaks(returns: Array, optimum: Optimum, limits: Constraints) -> list[Array]:
+    """Where to climb from to the other peaks of EGARCH near `optimum`: within half a standard error of mu, and by
+    their likelihood possibly as high.
+
+    Seen are the kinks, with the slopes on both sides, where the other parameters follow mu as they would on a
+    quadratic likelihood. A peak is on a kink or between two, wherever the slope turns from up to down.
     """
     here = egarch_likelihood(returns, optimum.estimates)
     if not here.is_finite:
         return []
-    mu = np.eye(1, len(here.gradient))
-    held = np.vstack([mu, limits.normals[limits.room(optimum.estimates) <= 0.0]])
-    tangent = mu[0] + newton(here.hessian[0], here.hessian, held).step
-    curvature = -tangent @ here.hessian @ tangent
-    if curvature <= 0.0:
-        return []
+    towards_mu = np.eye(1, len(here.gradient))
+    held = np.vstack([towards_mu, limits.normals[limits.room(optimum.estimates) <= 0.0]])
+    tangent = towards_mu[0] + newton(here.hessian[0], here.hessian, held).step
+    error = 1.0 / np.sqrt(max(-tangent @ here.hessian @ tangent, 1.0 / returns.var()))
+    mu = optimum.estimates[0]
     knots = np.unique(returns)
-    distance = knots - optimum.estimates[0]
-    near = np.abs(distance) <= 1.0 / np.sqrt(curvature)
-    points = [limits.put_inside(optimum.estimates + each * tangent) for each in distance[near]]
-    values = np.array([egarch_value(returns, point) for point in points])
-    padded = np.concatenate([[-np.inf], values, [-np.inf]])
-    first, last = np.searchsorted(distance[near], 0.0, "left") - 1, np.searchsorted(distance[near], 0.0, "right")
+    knots = knots[np.abs(knots - mu) <= 0.5 * error]
+    points = [limits.put_inside(optimum.estimates + (knot - mu) * tangent) for knot in knots]
+    found = [egarch_likelihood(returns, point) for point in points]
+    slopes = np.array([each.gradient @ tangent + side * each.kink for each in found for side in (-1.0, 1.0)])
+    turns = np.flatnonzero((slopes[:-1] >= 0.0) & (slopes[1:] <= 0.0))  # even: on a kink, odd: right of it
     return [
-        Optimum(point, value)
-        for j, (point, value) in enumerate(zip(points, values, strict=True))
-        if not first <= j <= last and padded[j] < value > padded[j + 2]
+        points[turn // 2]
+        for turn in turns
+        if not knots[turn // 2] <= mu <= knots[(turn + 1) // 2] and found[turn // 2].value > optimum.value - RIVAL
     ]
 
 
-def climb(returns: Array, start: Optimum, limits: Constraints) -> Optimum:
-    """The maximum of EGARCH that is reached from `start` without ever going down.
+def climb(returns: Array, start: Array, limits: Constraints) -> Optimum:
+    """The maximum of the likelihood of EGARCH that is reached from `start` without ever going down.
 
     Between two neighbouring returns the signs of the residuals are fixed and the likelihood is smooth. Where its
     maximum there lies on one of the two, the cell beyond is next, unless that is where it came from.
     """
     knots = np.unique(returns)
-    cell = int(np.clip(np.searchsorted(knots, start.estimates[0], "right"), 1, len(knots) - 1))
-    point, before = start, -1
+    if len(knots) < 2:
+        return Optimum(start, -np.inf, "all returns are the same")
+    point = limits.put_inside(start)
+    cell, before = int(np.clip(np.searchsorted(knots, point[0], "right"), 1, len(knots) - 1)), -1
     for _ in range(MAX_CELLS):
         low, high = knots[cell - 1], knots[cell]
         likelihood = partial(egarch_likelihood, returns, sides=np.where(returns >= high, 1.0, -1.0))
-        point = maximise(likelihood, point.estimates, limits.and_between(low, high))
-        mu = point.estimates[0]
-        beyond = int(np.clip(cell + (mu == high) - (mu == low), 1, len(knots) - 1))
+        found = maximise(likelihood, point, limits.and_between(low, high))
+        point = found.estimates
+        beyond = int(np.clip(cell + (point[0] == high) - (point[0] == low), 1, len(knots) - 1))
         if beyond in (cell, before):
-            return point
+            return found
         before, cell = cell, beyond
-    return Optimum(point.estimates, point.value, f"mu still moves after {MAX_CELLS} returns that it has crossed")
+    return Optimum(point, found.value, f"mu still moves after {MAX_CELLS} returns that it has crossed")
 
 
 def maximise(
     function: Callable[[Array], Likelihood], start: Array, limits: Constraints, tolerance: float = TOLERANCE
 ) -> Optimum:
     """The maximum of a likelihood within `limits` that Newton steps from `start` lead to."""
-    with np.errstate(all="ignore"):  # a step to where nothing is finite is told by what comes back, and halved
-        point = limits.put_inside(start)
-        here = function(point)
-        if not here.is_finite:
-            return Optimum(point, -np.inf, "the likelihood is not finite where the polishing starts")
-        for _ in range(MAX_STEPS):
-            ascent = direction(here, point, limits)
-            distance = float(np.sqrt(max(ascent.gain, 0.0)))
-            if distance <= tolerance:
-                return Optimum(point, here.value, "" if ascent.concave else "the likelihood is not concave there")
-            found = advance(function, here, point, ascent, limits)
-            if found is None:
-                break
-            point, here = found
+    point = limits.put_inside(start)
+    here = function(point)
+    if not here.is_finite:
+        return Optimum(point, -np.inf, "the likelihood is not finite where the polishing starts")
+    for _ in range(MAX_STEPS):
+        ascent = direction(here, point, limits)
+        distance = float(np.sqrt(max(ascent.gain, 0.0)))
+        if distance <= tolerance:
+            return Optimum(point, here.value, "" if ascent.concave else "the likelihood is not concave there")
+        found = advance(function, here, point, ascent, limits)
+        if found is None:
+            break
+        point, here = found
     return Optimum(point, here.value, f"the gradient is still {distance:.1e} standard errors from zero")
 
 
 def direction(here: Likelihood, point: Array, limits: Constraints) -> Ascent:
     """The Newton step within the bounds that `point` lies on.
 
-    Which of them it keeps to is found by trying all sets of them; there are three at most.
+    Which of them it keeps to is found by trying all sets of them; there are rarely more than two.
     """
     touching = [int(row) for row in np.flatnonzero(limits.room(point) <= 0.0)]
-    best = None
+    ascents = []
     for size in range(len(touching) + 1):
         for held in combinations(touching, size):
             ascent = newton(here.gradient, here.hessian, limits.normals[list(held)], held)
             others = [row for row in touching if row not in held]
-            inside = (limits.normals[others] @ ascent.step >= 0.0).all()
-            if inside and (best is None or ascent.gain > best.gain):
-                best = ascent
-    if best is None:
-        raise ArithmeticError("no Newton step stays within the bounds")
-    return best
+            if (limits.normals[others] @ ascent.step >= 0.0).all():  # always so where it keeps to all of them
+                ascents.append(ascent)
+    return max(ascents, key=lambda ascent: ascent.gain)
 
 
 def newton(gradient: Array, hessian: Array, normals: Array, held: tuple[int, ...] = ()) -> Ascent:
@@ -260,10 +268,6 @@ def advance(
             return there, found
         length, reached = 0.5 * length, []
     return None
-
-
-def _value(optimum: Optimum) -> float:
-    return optimum.value
 
 
 def least(returns: Array) -> float:
