@@ -134,6 +134,15 @@ def test_the_slopes_beside_a_kink_of_egarch():
     assert abs(here.kink) > 1e-3
 
 
+def test_an_egarch_that_runs_away_has_no_likelihood():
+    returns, wild = bursts(), np.array([0.05, 0.0, -0.2, 0.1, 0.8])
+    assert recursions.egarch_filter(returns - wild[0], wild[1:]).min() < 1e-300
+    assert not likelihood.egarch_likelihood(returns, wild).is_finite
+    alone, among = (polish.polish_egarch(returns, [wild, *others]) for others in ([], [np.array(PARAMETERS["egarch"])]))
+    assert alone.problem
+    assert not among.problem
+
+
 # --- maxima
 
 

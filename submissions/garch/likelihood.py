@@ -99,7 +99,9 @@ def egarch_likelihood(returns: Array, parameters: Array, sides: Array | None = N
     """The log-likelihood of percent `returns (n_sessions,)` at mu, omega, alpha, gamma, beta.
 
     It has a kink in mu at every return, from |z|. With `sides (n_sessions,)` of 1 and -1, |z| is `sides * z`: smooth,
-    and the likelihood wherever these are the signs of the residuals.
+    and the likelihood wherever these are the signs of the residuals. It is minus infinity where the filter does not
+    forget how it started, the mean of `ln |dx_{t+1} / dx_t|` not negative: there every rounding grows, and likelihood
+    and forecasts are noise (Wintenberger 2013, Scandinavian Journal of Statistics 40, on the invertibility of EGARCH).
     """
     mu, _, alpha, gamma, beta = parameters
     e = returns - mu
@@ -112,6 +114,7 @@ def egarch_likelihood(returns: Array, parameters: Array, sides: Array | None = N
 
     news = alpha * sides + gamma
     slope = beta - 0.5 * news * z
+    forgets = np.mean(np.log(np.abs(slope))) < 0.0
     inputs = np.empty((len(e), 5))
     inputs[0] = beta * start_mu / start, 1.0, 0.0, 0.0, np.log(start)
     inputs[1:] = np.column_stack([-news * k, np.ones_like(e), sides * z - MEAN_ABS_NORMAL, z, x])[:-1]
@@ -128,7 +131,7 @@ def egarch_likelihood(returns: Array, parameters: Array, sides: Array | None = N
     second[0, 2] = -(later @ (sides * k))
     second[0, 3] = -(later @ k)
     second[0, 4] = adjoint[0] * start_mu / start
-    value = -0.5 * float(np.sum(LOG_2PI + x + z * z))
+    value = -0.5 * float(np.sum(LOG_2PI + x + z * z)) if forgets else -np.inf
     curvature = 0.25 * later * news * z - 0.5 * z * z
     pieces = assemble(value, float(z @ k), (slope, inputs, adjoint), curvature, cross, second)
     return Likelihood(*pieces, kink=alpha * float(np.sum(later * k, where=e == 0.0)))

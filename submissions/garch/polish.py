@@ -28,7 +28,9 @@ RIVAL = 0.02
 """How much lower the log-likelihood may be where another peak of EGARCH is climbed to."""
 MAX_CELLS = 200
 """Kinks that one climb of EGARCH may cross."""
-FLAT = 1e-10
+HALVINGS = 20
+"""How often a step is halved before there is no way up."""
+FLAT = 1e-8
 """What part of the largest curvature a direction has at least: a step along a flat one stays finite."""
 SLACK = 1e-13
 """What part of a log-likelihood is rounding."""
@@ -128,7 +130,7 @@ def polish_egarch(returns: Array, starts: list[Array]) -> Optimum:
     """
     limits = constraints([[0, 0, 0, 0, 1], [0, 0, 0, 0, -1]], [0, -1])
     near = [maximise(partial(egarch_likelihood, returns), start, limits, NEAR) for start in starts]
-    best = climb(returns, max(near, key=lambda each: each.value).estimates, limits)
+    best = climb(returns, highest(near).estimates, limits)
     while True:
         higher = highest([best, *(climb(returns, peak, limits) for peak in peaks(returns, best, limits))])
         if not higher.value > best.value + SLACK * abs(best.value):  # so that it ends on what is not finite too
@@ -137,12 +139,11 @@ def polish_egarch(returns: Array, starts: list[Array]) -> Optimum:
 
 
 def highest(optima: list[Optimum]) -> Optimum:
-    """The highest, among those that are equal but for rounding one without a problem if there is one."""
-    top = max(optimum.value for optimum in optima)
-    equal = [optimum for optimum in optima if optimum.value >= top - SLACK * abs(top)]
-    return min(equal, key=lambda optimum: bool(optimum.problem))
+    """The highest of those that are maxima; of all where none is, since a slope that does not end is no estimate."""
+    return max(optima, key=lambda optimum: (not optimum.problem, optimum.value))
 
 
+@np.errstate(all="ignore")  # a point that is not finite has no slope, and so no turn
 def peaks(returns: Array, optimum: Optimum, limits: Constraints) -> list[Array]:
     """Where to climb from to the other peaks of EGARCH near `optimum`: within half a standard error of mu, and by
     their likelihood possibly as high.
@@ -261,7 +262,7 @@ def advance(
     lengths[ahead] = room[ahead] / -along[ahead]
     length = min(1.0, float(lengths.min()))
     reached = [int(row) for row in np.flatnonzero(lengths <= length)]
-    for _ in range(40):
+    for _ in range(HALVINGS):
         there = limits.put_on(point + length * ascent.step, [*ascent.held, *reached])
         found = function(there)
         if found.is_finite and found.value >= here.value + 1e-4 * length * ascent.gain - SLACK * abs(here.value):
