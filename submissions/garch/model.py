@@ -1,4 +1,5 @@
-"""GARCH models of close-to-close returns, symbol by symbol: `arch` estimates, `bench.recursions` filters on.
+"""GARCH models of close-to-close returns, symbol by symbol: `arch` estimates, `polish` finishes, and
+`bench.plugin.recursions` filters on.
 
 Parameters are frozen between refits, the filter always runs to the origin. Returns are in percent, so variances
 inside the models are in percent squared; what leaves them is decimal.
@@ -12,9 +13,10 @@ import numpy as np
 from arch import arch_model
 from arch.utility.exceptions import ConvergenceWarning, StartingValueWarning
 from numpy.typing import NDArray
+from polish import Optimum, polish_egarch, polish_garch, polish_gjr
 
 from bench.plugin import PathForecaster, PerSymbol, Series, Task
-from bench.recursions import (
+from bench.plugin.recursions import (
     egarch_filter,
     egarch_paths,
     egarch_step,
@@ -33,6 +35,8 @@ RANGE = 1e5
 """How many times the sample's variance, or what part of it, a conditional variance may be; a crash day is 1e2."""
 ALPHA, BETA = 0.05, 0.90
 """Where the optimiser starts a second time, and what stands in where no fit has worked yet."""
+FAST = 0.20, 0.50
+"""Alpha and beta of a model that forgets a shock within days, the other place to polish from."""
 
 
 class Garch(PerSymbol, PathForecaster):
@@ -47,6 +51,7 @@ class Garch(PerSymbol, PathForecaster):
     process, asymmetry = "GARCH", 0
     filter = staticmethod(garch_filter)
     step = staticmethod(garch_step)
+    polish = staticmethod(polish_garch)
 
     def __init__(self, task: Task, seed: int = 0, scaled: bool = True) -> None:
         super().__init__(task, seed)
@@ -87,7 +92,7 @@ class Garch(PerSymbol, PathForecaster):
         for attempt, where in ((None, "arch's"), (start, "our own")):
             estimates, problem = self.maximise(returns, attempt)
             if not problem:
-                return estimates
+                return self.polished(estimates, returns, today)
             self.record(warning=f"fit of {today} from {where} starting values: {problem}")
         stand_in, what = (self.estimates, "last good estimates") if len(self.estimates) else (start, "starting point")
         self.record(warning=f"fit of {today} did not converge; the {what} stand in", fallback=True)
@@ -110,6 +115,22 @@ class Garch(PerSymbol, PathForecaster):
             return estimates, f"{result.optimization_result.message} (code {result.convergence_flag})"
         return estimates, self.unusable(estimates, returns) if np.isfinite(estimates).all() else "not all are finite"
 
+    def polished(self, estimates: Array, returns: Array, today: str) -> Array:
+        """Return the maximum of the likelihood, or the best that came of looking for it from `estimates`.
+
+        An optimiser stops near a maximum, elsewhere on another processor; the maximum itself follows from the data.
+        A likelihood may have two, so that of a slow and that of a fast model are looked for too.
+        """
+        starts = [estimates, self.starting_point(returns), self.starting_point(returns, *FAST)]
+        try:
+            found = self.polish(returns, starts)
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            found = Optimum(estimates, -np.inf, f"{type(error).__name__}: {error}")
+        problem = self.unusable(found.estimates, returns)
+        if problem or found.problem:
+            self.record(warning=f"fit of {today}, polished: {problem or found.problem}")
+        return estimates if problem else found.estimates
+
     def unusable(self, estimates: Array, returns: Array) -> str:
         """Return why finite estimates cannot be forecast with, "" where they can.
 
@@ -120,9 +141,9 @@ class Garch(PerSymbol, PathForecaster):
         inside = (ratio >= 1 / RANGE) & (ratio <= RANGE)  # false for NaN
         return "" if inside.all() else f"the filtered variance leaves {RANGE:g} times that of the sample, either way"
 
-    def starting_point(self, returns: Array) -> Array:
-        """Return `ALPHA`, `BETA`, no asymmetry, and the omega that gives the variance of the sample."""
-        return np.array([returns.mean(), (1 - ALPHA - BETA) * sample_var(returns), ALPHA, BETA])
+    def starting_point(self, returns: Array, alpha: float = ALPHA, beta: float = BETA) -> Array:
+        """Return alpha, beta, no asymmetry, and the omega that gives the variance of the sample."""
+        return np.array([returns.mean(), (1 - alpha - beta) * sample_var(returns), alpha, beta])
 
 
 class Gjr(Garch):
@@ -132,27 +153,29 @@ class Gjr(Garch):
     process, asymmetry = "GARCH", 1
     filter = staticmethod(gjr_filter)
     step = staticmethod(gjr_step)
+    polish = staticmethod(polish_gjr)
 
     def path(self) -> Array:
         """Return the expected variances of the next sessions in percent squared, `(steps,)`."""
         return gjr_path(self.next_var, self.estimates[1:], self.steps)
 
-    def starting_point(self, returns: Array) -> Array:
+    def starting_point(self, returns: Array, alpha: float = ALPHA, beta: float = BETA) -> Array:
         """Return that of GARCH, with gamma 0."""
-        return np.insert(super().starting_point(returns), 3, 0.0)
+        return np.insert(super().starting_point(returns, alpha, beta), 3, 0.0)
 
 
 class Egarch(Garch):
     """EGARCH(1,1) with leverage; several steps ahead, the mean over `n_paths` simulated paths.
 
     The draws are the same for all origins and symbols, so a path from a variance of one is simulated once per
-    fit and then only moved to where the filter stands (`bench.recursions.egarch_paths` says why that is exact).
+    fit and then only moved to where the filter stands (`bench.plugin.recursions.egarch_paths` says why that is exact).
     """
 
     names = ("mu", "omega", "alpha", "gamma", "beta")
     process, asymmetry = "EGARCH", 1
     filter = staticmethod(egarch_filter)
     step = staticmethod(egarch_step)
+    polish = staticmethod(polish_egarch)
 
     def __init__(self, task: Task, seed: int = 0, scaled: bool = True, n_paths: int = 1000) -> None:
         super().__init__(task, seed, scaled)
@@ -169,9 +192,9 @@ class Egarch(Garch):
         """Return the mean over the simulated paths in percent squared, `(steps,)`; its first step is exact."""
         return self.next_var**self.decay * self.unit_path
 
-    def starting_point(self, returns: Array) -> Array:
+    def starting_point(self, returns: Array, alpha: float = ALPHA, beta: float = BETA) -> Array:
         """Return that of GARCH with gamma 0, and the omega that gives the log of the variance of the sample."""
-        return np.array([returns.mean(), (1 - BETA) * np.log(sample_var(returns)), ALPHA, 0.0, BETA])
+        return np.array([returns.mean(), (1 - beta) * np.log(sample_var(returns)), alpha, 0.0, beta])
 
 
 def sample_var(returns: Array) -> float:

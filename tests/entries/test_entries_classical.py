@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from bench.plugin.tasks import ONE_STEP, rows_inside, target, trailing_mean
 from bench.registry.entries import discover
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
+sys.path.append(str(SUBMISSIONS / "garch"))  # its modules import each other by name, as in a worker
 PATH = Task("path", ahead=21)
 NEXT, WEEK, MONTH = Task("next-day", ahead=1), Task("week-ahead", ahead=5), Task("month-ahead", ahead=21)
 FIT_START = 30
