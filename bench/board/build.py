@@ -30,7 +30,7 @@ from bench.plugin.history import READS
 from bench.plugin.measures import NOISE_FLOOR
 from bench.plugin.tasks import target
 from bench.registry.config import Dataset, Settings
-from bench.stats import losses
+from bench.stats import losses, protocol
 from bench.store import Run, machine_of
 
 
@@ -87,7 +87,7 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
         n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
         zero_targets=losses.zero_targets(cells.target_var),
         method=inference.pairs.method if inference else "",
-        lags=(inference.pairs.lags or inference.beside.lags) if inference else 0, cosines=_cosines(inference),
+        lags=inference.by("bartlett").lags if inference else 0, cosines=inference.by("cosine").df if inference else 0,
         n_symbols=int((cells.target_var > 0).any(axis=0).sum()),
         block=inference.tiers.first.block if inference else 0,
         gap=_gap(settings, inference, rows), truth_agreement=_agreement(rows),
@@ -169,16 +169,8 @@ def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> fl
     if inference is None or not settings.references or settings.references[-1] not in inference.entries:
         return None
     first_two = [inference.index(row.entry) for row in rows if row.tier <= 2]
-    bartlett = inference.pairs if inference.pairs.method == "bartlett" else inference.beside  # HAC at every horizon
-    gap = stats.smallest_resolvable_gap(bartlett, inference.index(settings.references[-1]), first_two)
+    gap = stats.smallest_resolvable_gap(inference.by(protocol.GAP), inference.index(settings.references[-1]), first_two)
     return number_or_none(gap)
-
-
-def _cosines(inference: Inference | None) -> int:
-    """Degrees of freedom of the cosine test, headline or beside it."""
-    if inference is None:
-        return 0
-    return inference.pairs.df if inference.pairs.method == "cosine" else inference.beside.df
 
 
 def _pair_p(inference: Inference | None, rows: list[Row]) -> list[list[float | None]]:

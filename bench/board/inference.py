@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench import stats
 from bench.board.cells import Scored
 from bench.board.model import Conditional, RegimeScore, Test
-from bench.stats import losses
+from bench.stats import losses, protocol
 from bench.stats.regimes import CALM, CRISIS, UNKNOWN
 
 Array = NDArray[np.float64]
@@ -45,7 +45,11 @@ class Inference:
     symbols: stats.SymbolTestsResult | None
     holm: dict[str, Array]
     beside: stats.PairwiseResult
-    """The tests that are not the headline: cosine at horizon 1, Bartlett above."""
+    """The protocol's other test."""
+
+    def by(self, method: protocol.Method) -> stats.PairwiseResult:
+        """The tests of that name, headline or beside it."""
+        return self.pairs if self.pairs.method == method else self.beside
 
     def index(self, entry: str) -> int:
         """Position of an entry."""
@@ -61,7 +65,6 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         return None
     horizon = next(iter(scored.values())).cells.task.ahead
     pairs = stats.pairwise_test(daily, horizon)
-    other = stats.pairwise_diebold_mariano if horizon > 1 else stats.pairwise_equal_weighted_cosine
     present = [name for name in references if name in scored]
     columns = {name: entries.index(name) for name in present}
     skilled = references and references[0] in scored
@@ -74,7 +77,7 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         stats.skill_intervals(panels, scored[references[0]].qlike, horizon) if skilled else None,
         stats.symbol_tests(panels, scored[references[-1]].qlike, horizon) if anchored else None,
         {name: _holm_without(pairs.p_value[:, column], column) for name, column in columns.items()},
-        other(daily, horizon),
+        stats.pairwise_test(daily, horizon, protocol.beside(horizon)),
     )
 
 

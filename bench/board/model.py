@@ -13,7 +13,7 @@ class Test:
     """The panel test of a row's QLIKE against a reference's: two-sided, `mean_difference` negative: smaller loss.
 
     `p_holm` is adjusted over the rows tested against that reference; `other_p_value` is the unadjusted p of the
-    test that is not the headline: the cosine test at horizon 1, Bartlett above.
+    protocol's other test.
     """
 
     statistic: float | None

@@ -132,11 +132,10 @@ def _about(board: Board, table: TaskTable) -> str:
             f"`{table.derived_from}` forecasts where an entry has none of its own; of these, the MSE on variance is "
             f"that of `{table.derived_from}` divided by {length**2}, so a test on it says the same."
         )
-    cosine = f"equal-weighted cosine, t({table.cosines})"
-    if table.method == "bartlett":
-        text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags; in brackets {cosine}, not adjusted."
-    elif table.method:
-        text += f" Tests: panel {cosine}; in brackets Bartlett with {table.lags} lags, not adjusted."
+    tests = {"bartlett": f"Bartlett with {table.lags} lags", "cosine": f"equal-weighted cosine, t({table.cosines})"}
+    if headline := tests.pop(table.method, ""):
+        name = "Diebold-Mariano, " if table.method == "bartlett" else ""
+        text += f" Tests: panel {name}{headline}; in brackets {', '.join(tests.values())}, not adjusted."
     if table.gap is not None:
         text += f" Smallest resolvable gap to `{board.anchor}`: {loss(table.gap)}."
     return text
