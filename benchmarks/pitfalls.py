@@ -26,7 +26,7 @@ from scipy.special import stdtr
 
 from bench import stats, store
 from bench.board.cells import Scored, cells_of, induced_forecasts
-from bench.board.render.markdown import grid, probability
+from bench.board.render.numbers import grid, probability
 from bench.data.panel import Panel
 from bench.errors import BenchError
 from bench.files import write_atomic

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from tabulate import tabulate
-
 from bench.board.model import Absent, Board, Card, Row, TaskTable
+from bench.board.render.footnotes import conventions
+from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability, short
 from bench.stats.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
@@ -21,7 +19,6 @@ FIGURES = {
     "attention": "attention by lag of the entries that keep it",
 }
 """The figures of a board, by file name, and what each shows."""
-NONE = "-"
 
 
 def render(board: Board) -> str:
@@ -35,7 +32,7 @@ def render(board: Board) -> str:
         if any(row.true_qlike is not None for row in table.rows):
             parts.append(_truth(table))
     parts += [_figures(board), _luck(board)]
-    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", _conventions(board)]
+    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", conventions(board)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -46,45 +43,6 @@ def render_headline(board: Board, rows: int | None = None) -> str:
         return f"{board.dataset} {board.split}: no result of {board.headline}"
     parts = [f"{board.dataset} {board.split}, {table.task}", _scores(board, table, rows), _absent(table.absent)]
     return "\n\n".join(part for part in parts if part)
-
-
-def grid(headers: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
-    """A markdown table; the first `left` columns are text."""
-    align = ["left"] * left + ["right"] * (len(headers) - left)
-    return tabulate(list(rows), headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
-
-
-def probability(p_value: float | None) -> str:
-    """A p-value as it is printed: three digits, `<.001` below.
-
-    >>> probability(0.0123), probability(1e-9), probability(None)
-    ('.012', '<.001', 'n/a')
-    """
-    if p_value is None:
-        return "n/a"
-    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
-
-
-def loss(value: float | None) -> str:
-    """A QLIKE as it is printed."""
-    if value is None:
-        return NONE
-    return f"{value:.4f}" if value >= 0.02 else f"{value:.5f}"
-
-
-def percent(value: float | None) -> str:
-    """A skill as it is printed, in percent."""
-    return NONE if value is None else f"{100 * value:+.1f}"
-
-
-def plain_text(reason: str) -> str:
-    """A stranger's words in a table cell: one line, nothing that markdown or HTML would read."""
-    cleaned = " ".join(reason.split())[:300]
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in cleaned)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
 
 
 def _details(summary: str, tables: list[str]) -> str:
@@ -155,7 +113,7 @@ def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
         own = " (direct)" if table.derived_from and not row.derived else ""
         return [
             str(row.tier), f"`{row.entry}`{own}", loss(row.qlike), _skill(row),
-            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}", _short(row.mse_var),
+            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}", short(row.mse_var),
             f"{row.rmse_vol:.2f}",
             "n/a" if row.direction is None else f"{row.direction:.3f}", *(_p(row, name) for name in tested),
         ]  # fmt: skip
@@ -213,7 +171,7 @@ def _regimes(board: Board, table: TaskTable) -> list[str]:
         rows = []
         for row in table.rows:
             scores = [row.regimes[name][label] for label in labels]
-            cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(_short(s.mse_var) for s in scores)]
+            cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(short(s.mse_var) for s in scores)]
             rows.append(cells + [percent(score.skill) for score in scores])
         tables.append(grid(headers, rows))
     tables.append(_conditionals(board, table))
@@ -330,71 +288,3 @@ def _reproduced(card: Card) -> str:
         return "self-reported"
     some = f" ({', '.join(days)})" if len(days) < len(card.reproduced) else ""
     return f"reproduced {min(days.values())}{some}"
-
-
-CONVENTIONS = """
-QLIKE `y/f - ln(y/f) - 1` orders the rows of a tier; it has no unit and is robust to noise in the measure
-(Patton 2011). Noise floor: what the true variance of a Brownian motion would score.
-
-Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap
-over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer): the entries
-that cannot be excluded as the one of lowest expected loss. It is no claim of equality: two of its members may
-differ in a test of the two, above all where a noisy row keeps others in. Further tiers repeat the procedure on
-the rest: a reading aid without joint coverage. p in the set: the level at which a row would leave tier 1.
-
-Skill: 1 less the geometric mean over symbols of QLIKE over that of `{reference}`, with its 90 % bootstrap
-interval over days. Interval and p may disagree: 90 against 95 %, one row against all (Holm), a ratio by symbol
-against a mean difference, whose signs may differ where both are small. In simulations the interval covers 88,
-83 and 82 % at 1, 5 and 21 sessions (docs/size_and_power.md): one that just excludes 0 is weak evidence. Wins:
-symbols on which the QLIKE is below that of `{reference}`.
-
-p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not independent); ↓ the row's mean
-loss is the smaller one, ↑ the larger one. Adjusted by Holm over the rows, for each reference and task on its
-own. In brackets, and under GW p, change p and p of dir. acc., p-values are not adjusted. At one session the
-Bartlett test rejects too often where differences last for weeks: believe the larger of the two.
-
-MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the
-annualised volatility in percentage points; what people read, but not robust to noise in the measure.
-
-Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.
-
-Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known
-value. Volatility reverts, so a constant does well{constant}: the yardstick is `{baseline}`, in brackets at the head
-of the column; the p under More scores is against it. A forecast that is the latest value has none.
-
-Bias: geometric mean over symbols of mean forecast over mean target. R²: 1 less the MSE of the variance over
-that of `{baseline}`, out of sample, by symbol, then averaged.
-
-Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 %
-(Holm over symbols). They move together, so the count is a description.
-
-Month: the mean VIX close of the target's calendar month is below {threshold} (calm) or not (crisis), known only
-afterwards: no test inside it. Origin: the VIX close at the origin; skill is on its sessions alone. GW:
-Giacomini and White (2006), equal loss with `{reference}` in both regimes; change: that the difference in QLIKE
-(not its ratio, the skill) is the same in both. With refits on growing samples both are statements about these
-forecasts.
-
-Smallest resolvable gap: 2.80 HAC standard errors of the daily mean difference, median over the first two tiers:
-what one test at 5 % would find 80 % of the time for a typical pair.
-
-Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the QLIKE
-of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over seeds and
-over tasks that are run one by one; peak MB is of one worker; parameters are per symbol or, for pooled models,
-per network. Tuned on: the split on which the entry's settings were chosen, where it says so. Forecasts:
-reproduced, with the day, where a second run gave the same within the entry's tolerance (docs/reproduce.md), else
-self-reported.
-"""
-
-
-def _conventions(board: Board) -> str:
-    """The footnotes, one a line."""
-    table = board.table(board.headline)
-    direction = next((row.direction for row in table.rows if row.entry == board.baseline), None) if table else None
-    text = CONVENTIONS.format(
-        reference=board.skill_reference,
-        anchor=board.anchor,
-        baseline=board.baseline,
-        threshold=f"{board.vix_crisis:g}",
-        constant="" if direction is None else f" (here {100 * direction:.0f} % on {board.headline})",
-    )
-    return "\n".join(f"- {' '.join(note.split())}" for note in text.strip().split("\n\n"))
