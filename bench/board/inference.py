@@ -1,35 +1,21 @@
-"""What the tests say of all entries on one task: tiers, pairs, skill with intervals, regimes, symbols."""
+"""What the tests say of all entries on one task: tiers, pairs, skill with intervals, symbols."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import stats
 from bench.board.cells import Scored
-from bench.board.model import Conditional, RegimeScore, Test
-from bench.stats import losses, protocol
-from bench.stats.regimes import CALM, CRISIS, UNKNOWN
+from bench.board.model import Conditional, Test
+from bench.board.scores import number, number_or_none
+from bench.stats import protocol
+from bench.stats.regimes import CRISIS, UNKNOWN
 
 Array = NDArray[np.float64]
-
-LABELS = (CALM, CRISIS, UNKNOWN)
-DIGITS = 10
-"""Significant digits of every number on a board: the last bits of log and exp differ between processors."""
-
-
-def number(value: Any) -> float:
-    """A finite float with the digits of a board."""
-    return float(f"{float(value):.{DIGITS}g}")
-
-
-def number_or_none(value: Any) -> float | None:
-    """The same, None for what is not finite."""
-    return number(value) if math.isfinite(float(value)) else None
 
 
 @dataclass(frozen=True)
@@ -103,27 +89,6 @@ def tests_of(inference: Inference, entry: str) -> dict[str, Test]:
             other_p_value=number_or_none(inference.beside.p_value[i, j]),
         )
     return found
-
-
-def regimes_of(mine: Scored, reference: Scored | None) -> dict[str, dict[str, RegimeScore]]:
-    """An entry's scores by regime, both definitions; only regimes that occur."""
-
-    def score(rows: NDArray[np.bool_]) -> RegimeScore:
-        skill = None
-        if reference is not None and reference is not mine:
-            ours, theirs = losses.mean_by_symbol(mine.qlike[rows]), losses.mean_by_symbol(reference.qlike[rows])
-            skill = number_or_none(losses.skill(ours, theirs))
-        return RegimeScore(
-            n=int(rows.sum()),
-            qlike=number(losses.panel_average(mine.qlike[rows])),
-            mse_var=number(losses.panel_average(mine.squared_error_var[rows])),
-            skill=skill,
-        )
-
-    return {
-        name: {label: score(labels == label) for label in LABELS if (labels == label).any()}
-        for name, labels in mine.cells.regimes.items()
-    }
 
 
 def conditionals(scored: dict[str, Scored], reference: str) -> dict[str, Conditional]:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.board.build import board_of
 from bench.board.gather import Gathered, gather, inputs_digest
-from bench.board.model import Board, Card, Row, TaskTable
+from bench.board.model import Board, Card, Row, TaskTable, flat
 from bench.board.render.figures import draw
 from bench.board.render.markdown import render
 from bench.files import as_json, write_atomic
@@ -77,7 +77,10 @@ def write_board(board: Board, gathered: Gathered, results: Path) -> Path:
 
 def plain(board: Board) -> dict[str, Any]:
     """The board as JSON values."""
-    return asdict(board)
+    values = asdict(board)
+    for table in values["tables"]:
+        table["rows"] = [flat(row) for row in table["rows"]]
+    return values
 
 
 def as_csv(board: Board) -> str:
@@ -103,7 +106,7 @@ def _reproduced(table: TaskTable, row: Row, card: Card | None) -> str:
 
 
 def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
-    values = asdict(row)
+    values = flat(asdict(row))
     values["symbol_qlike"] = dict(zip(symbols, row.symbol_qlike, strict=True))
 
     def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -1,13 +1,12 @@
-"""How to read a board: its footnotes."""
+"""How to read a board: its footnotes, those of the table of metrics among them."""
 
 from __future__ import annotations
 
 from bench.board.model import Board
+from bench.stats.metrics import METRICS, RANKING, footnotes
 
-CONVENTIONS = """
-QLIKE `y/f - ln(y/f) - 1` orders the rows of a tier; it has no unit and is robust to noise in the measure
-(Patton 2011). Noise floor: what the true variance of a Brownian motion would score.
-
+AFTER = {
+    RANKING.group: """
 Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap
 over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer): the entries
 that cannot be excluded as the one of lowest expected loss. It is no claim of equality: two of its members may
@@ -24,19 +23,13 @@ p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not
 loss is the smaller one, ↑ the larger one. Adjusted by Holm over the rows, for each reference and task on its
 own. In brackets, and under GW p, change p and p of dir. acc., p-values are not adjusted. At one session the
 Bartlett test rejects too often where differences last for weeks: believe the larger of the two.
-
-MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the
-annualised volatility in percentage points; what people read, but not robust to noise in the measure.
-
+""",
+    METRICS["mse_var"].group: """
 Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.
-
-Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known
-value. Volatility reverts, so a constant does well{constant}: the yardstick is `{baseline}`, in brackets at the head
-of the column; the p under More scores is against it. A forecast that is the latest value has none.
-
-Bias: geometric mean over symbols of mean forecast over mean target. R²: 1 less the MSE of the variance over
-that of `{baseline}`, out of sample, by symbol, then averaged.
-
+""",
+}
+"""What follows the note of a group of metrics."""
+CLOSING = """
 Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 %
 (Holm over symbols). They move together, so the count is a description.
 
@@ -59,14 +52,21 @@ self-reported.
 
 
 def conventions(board: Board) -> str:
-    """The footnotes, one a line."""
-    table = board.table(board.headline)
-    direction = next((row.direction for row in table.rows if row.entry == board.baseline), None) if table else None
-    text = CONVENTIONS.format(
+    """The footnotes, one a line; of the metrics those that the board has."""
+    names = {name for table in board.tables for row in table.rows for name in row.scores} or set(METRICS)
+    parts = [part for group, note in footnotes(names).items() for part in (note, AFTER.get(group, ""))]
+    text = "\n\n".join(part.strip() for part in (*parts, CLOSING) if part).format(
         reference=board.skill_reference,
         anchor=board.anchor,
         baseline=board.baseline,
         threshold=f"{board.vix_crisis:g}",
-        constant="" if direction is None else f" (here {100 * direction:.0f} % on {board.headline})",
+        constant=_of_the_constant(board),
     )
-    return "\n".join(f"- {' '.join(note.split())}" for note in text.strip().split("\n\n"))
+    return "\n".join(f"- {' '.join(note.split())}" for note in text.split("\n\n"))
+
+
+def _of_the_constant(board: Board) -> str:
+    """The directional accuracy of the baseline, in words."""
+    table = board.table(board.headline)
+    found = [row.scores.get("direction") for row in table.rows if row.entry == board.baseline] if table else []
+    return "".join(f" (here {100 * value:.0f} % on {board.headline})" for value in found if value is not None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from bench.board.model import Absent, Board, Card, Row, TaskTable
 from bench.board.render.footnotes import conventions
-from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability, short
+from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability
+from bench.stats.metrics import METRICS, Metric, columns
 from bench.stats.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
@@ -103,23 +106,29 @@ def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
     if not table.rows:
         return "No entry has finished this task."
     reference, anchor = board.skill_reference, board.anchor
-    baseline = next((row.direction for row in table.rows if row.entry == board.baseline), None)
-    direction = "dir. acc." if baseline is None else f"dir. acc. ({baseline:.3f})"
-    headers = ["tier", "entry", "QLIKE", f"skill vs {reference} %", "wins", "MSE var", "RMSE vol", direction]
+    ranking, *others = columns("main", table.rows[0].scores)
+    headers = ["tier", "entry", ranking.title, f"skill vs {reference} %", "wins"]
+    headers += [_head_of(metric, board, table) for metric in others]
     tested = [name for name in dict.fromkeys([reference, anchor]) if any(name in row.tests for row in table.rows)]
     headers += [f"p vs {name}" for name in tested]
 
     def cells(row: Row) -> list[str]:
         own = " (direct)" if table.derived_from and not row.derived else ""
         return [
-            str(row.tier), f"`{row.entry}`{own}", loss(row.qlike), _skill(row),
-            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}", short(row.mse_var),
-            f"{row.rmse_vol:.2f}",
-            "n/a" if row.direction is None else f"{row.direction:.3f}", *(_p(row, name) for name in tested),
+            str(row.tier), f"`{row.entry}`{own}", ranking.printed(row.scores[ranking.name]), _skill(row),
+            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}",
+            *(metric.printed(row.scores[metric.name]) for metric in others), *(_p(row, name) for name in tested),
         ]  # fmt: skip
 
     shown = table.rows if rows is None else table.rows[:rows]
     return grid(headers, map(cells, shown), left=2)
+
+
+def _head_of(metric: Metric, board: Board, table: TaskTable) -> str:
+    """The head of a metric's column; of a yardstick the baseline's value stands in brackets."""
+    title = metric.title.format(baseline=board.baseline)
+    values = [row.scores[metric.name] for row in table.rows if row.entry == board.baseline and metric.yardstick]
+    return title + "".join(f" ({metric.printed(value)})" for value in values if value is not None)
 
 
 def _skill(row: Row) -> str:
@@ -142,14 +151,17 @@ def _p(row: Row, reference: str) -> str:
 
 def _more(board: Board, table: TaskTable) -> str:
     market = [f"QLIKE {board.market}"] if board.market else []
-    headers = ["entry", *market, "MSE vol", "MAE vol", "bias", f"R² vs {board.baseline}"]
-    headers += [f"symbols better / worse than {board.anchor}", f"p of dir. acc. ({board.baseline})", "p in the set"]
+    names = table.rows[0].scores
+    metrics, tested = columns("more", names), [metric for metric in METRICS.values() if metric.p_name in names]
+    headers = ["entry", *market, *(metric.title.format(baseline=board.baseline) for metric in metrics)]
+    headers += [f"symbols better / worse than {board.anchor}"]
+    headers += [*(f"p of {metric.title} ({board.baseline})" for metric in tested), "p in the set"]
     rows = [
         [
-            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []), f"{row.mse_vol:.2f}", f"{row.mae_vol:.2f}",
-            f"{row.bias:.3f}", NONE if row.r_squared is None else f"{row.r_squared:.3f}",
+            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []),
+            *(metric.printed(row.scores[metric.name]) for metric in metrics),
             NONE if row.symbols_better is None else f"{row.symbols_better} / {row.symbols_worse}",
-            NONE if row.direction_p_value is None else probability(row.direction_p_value),
+            *(NONE if (p := row.scores[metric.p_name]) is None else probability(p) for metric in tested),
             probability(row.set_p_value),
         ]
         for row in table.rows
@@ -159,20 +171,22 @@ def _more(board: Board, table: TaskTable) -> str:
 
 def _regimes(board: Board, table: TaskTable) -> list[str]:
     """One table for each definition of a regime."""
-    tables = []
+    tables, names = [], table.rows[0].scores
+    metrics = [metric for metric in METRICS.values() if metric.by_regime and metric.name in names]
     for name, title in (("month", "by calendar month of the target"), ("origin", "by the VIX at the origin")):
         counts = table.regime_counts[name]
         labels = [label for label in (CALM, CRISIS) if counts.get(label)]
         if not labels:
             continue
-        headers = [title, *(f"QLIKE {label} (n={counts[label]})" for label in labels)]
-        headers += [f"MSE var {label}" for label in labels]
+        heads = [f"{metric.title} {label}" for metric in metrics for label in labels]
+        sizes = [f" (n={counts[label]})" for label in labels]
+        headers = [title, *(head + size for head, size in zip_longest(heads, sizes, fillvalue=""))]
         headers += [f"skill vs {board.skill_reference} {label} %" for label in labels]
         rows = []
         for row in table.rows:
             scores = [row.regimes[name][label] for label in labels]
-            cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(short(s.mse_var) for s in scores)]
-            rows.append(cells + [percent(score.skill) for score in scores])
+            cells = [metric.printed(score[metric.name]) for metric in metrics for score in scores]
+            rows.append([f"`{row.entry}`", *cells, *(percent(score["skill"]) for score in scores)])
         tables.append(grid(headers, rows))
     tables.append(_conditionals(board, table))
     return tables

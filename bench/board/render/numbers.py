@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
+from bench.stats.metrics import RANKING
+
 NONE = "-"
 
 
@@ -28,9 +30,7 @@ def probability(p_value: float | None) -> str:
 
 def loss(value: float | None) -> str:
     """A QLIKE as it is printed."""
-    if value is None:
-        return NONE
-    return f"{value:.4f}" if value >= 0.02 else f"{value:.5f}"
+    return RANKING.printed(value)
 
 
 def percent(value: float | None) -> str:
@@ -42,8 +42,3 @@ def plain_text(reason: str) -> str:
     """A stranger's words in a table cell: one line, nothing that markdown or HTML would read."""
     cleaned = " ".join(reason.split())[:300]
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in cleaned)
-
-
-def short(value: float) -> str:
-    """A squared error as it is printed: three digits after the point, or three significant ones."""
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
