@@ -26,7 +26,7 @@ from scipy.special import stdtr
 
 from bench import stats, store
 from bench.board.cells import Scored, cells_of, induced_forecasts
-from bench.board.render.markdown import grid, probability
+from bench.board.render.numbers import grid, probability
 from bench.data.panel import Panel
 from bench.errors import BenchError
 from bench.files import write_atomic
@@ -36,6 +36,7 @@ from bench.registry.config import Registry, Split
 from bench.registry.windows import origins_of, positions
 from bench.run.bars import open_campaign
 from bench.stats import losses
+from bench.stats.metrics import METRICS
 from bench.store import Place, places
 from bench.store.realized import read_realized
 
@@ -358,7 +359,10 @@ def measure(world: World) -> str:
 def loss(world: World) -> str:
     """Places by several losses, and how much of each comes from few days."""
     scored = world.committed("development", NEXT_DAY)
-    daily = {name: [each.qlike, each.squared_error_vol, each.squared_error_var] for name, each in scored.items()}
+    daily = {
+        name: [METRICS[loss].by_cell(each.case(None)) for loss in ("qlike", "mse_vol", "mse_var")]
+        for name, each in scored.items()
+    }
     columns = [
         ranked([average(each[k]) for each in daily.values()], form) for k, form in enumerate((".3f", ".0f", ".1f"))
     ]

@@ -85,7 +85,7 @@ def pair_rates(draws: int, n: int, horizon: int, noise: tuple[float, float], per
         test = stats.panel_test(a, b, horizon)
         conditional = stats.giacomini_white(a, b, crisis, horizon)
         found["headline"].append(test.p_value < 0.05)
-        found["Bartlett"].append(test.bartlett.p_value < 0.05)
+        found["Bartlett"].append(stats.panel_diebold_mariano(a, b, horizon).p_value < 0.05)
         found["cosine"].append(stats.equal_weighted_cosine(a, b, horizon).p_value < 0.05)
         found["GW"].append(conditional.p_value < 0.05)
         found["shift"].append(conditional.shift is not None and conditional.shift.p_value < 0.05)
@@ -95,7 +95,7 @@ def pair_rates(draws: int, n: int, horizon: int, noise: tuple[float, float], per
         found["stacked"].append(stacked_p_value(a, b) < 0.05)
         found["gap"].append(b.mean() - a.mean())
         found["skill"].append(1 - a.mean() / b.mean())
-        found["resolvable"].append(RESOLVABLE * test.headline.standard_error)
+        found["resolvable"].append(RESOLVABLE * test.standard_error)
     rates = {name: 100 * float(np.mean(values)) for name, values in found.items()}
     return rates | {name: rates[name] / 100 for name in ("gap", "resolvable")}
 
@@ -136,7 +136,7 @@ def nested_rates(draws: int, n: int, slope: float) -> dict[str, float]:
         known = slice(before - 1, before + n - 1)
         small, large = my[known], my[known] + beta[known] * (z[before:] - mz[known])
         target = y[before:]
-        found["Clark-West"].append(stats.clark_west(1e-4 * target, 1e-4 * small, 1e-4 * large).p_value < 0.05)
+        found["Clark-West"].append(stats.clark_west(1e-4 * target, 1e-4 * small, 1e-4 * large).test.p_value < 0.05)
         plain = stats.panel_diebold_mariano((target - large) ** 2, (target - small) ** 2, alternative="less")
         found["DM"].append(plain.p_value < 0.05)
     return {name: 100 * float(np.mean(values)) for name, values in found.items()}

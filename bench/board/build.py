@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +11,16 @@ from bench import stats
 from bench.board.cells import Scored
 from bench.board.conclusion import conclude
 from bench.board.gather import BESIDE, Gathered, TaskScores, gather
-from bench.board.inference import (
-    LABELS,
-    Inference,
-    conditionals,
-    infer,
-    number,
-    number_or_none,
-    regimes_of,
-    tests_of,
-)
+from bench.board.inference import Inference, conditionals, infer, tests_of
 from bench.board.model import Absent, Board, Card, Conditional, OtherSplit, Row, TaskTable
 from bench.board.render.figures import figure_names
+from bench.board.scores import LABELS, ByCell, by_cell, number, number_or_none, regimes_of, scores_of
 from bench.errors import BenchError
 from bench.plugin.history import READS
 from bench.plugin.measures import NOISE_FLOOR
 from bench.plugin.tasks import target
 from bench.registry.config import Settings
-from bench.stats import losses
+from bench.stats import losses, protocol
 from bench.store import Run, Scope, machine_of
 
 
@@ -74,7 +65,9 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
     if inference is not None:
         given = conditionals(scores.scored, settings.references[0]) if settings.references else {}
         truth = _true_target(gathered, name)
-        rows = [_row(gathered, scores, entry, inference, given.get(entry), truth) for entry in scores.scored]
+        baseline = scores.scored.get(settings.baseline)
+        yardstick = by_cell(baseline, None) if baseline else {}
+        rows = [_row(gathered, scores, name, inference, given.get(name), truth, yardstick) for name in scores.scored]
     rows.sort(key=lambda row: (row.tier, row.qlike, row.entry))
     absent = scores.absent
     if inference is None:
@@ -84,7 +77,7 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
         n_origins=len(cells.origins), first_origin=str(cells.origins[0]), last_origin=str(cells.origins[-1]),
         zero_targets=losses.zero_targets(cells.target_var),
         method=inference.pairs.method if inference else "",
-        lags=(inference.pairs.lags or inference.beside.lags) if inference else 0, cosines=_cosines(inference),
+        lags=inference.by("bartlett").lags if inference else 0, cosines=inference.by("cosine").df if inference else 0,
         n_symbols=int((cells.target_var > 0).any(axis=0).sum()),
         block=inference.tiers.first.block if inference else 0,
         gap=_gap(settings, inference, rows), truth_agreement=_agreement(rows),
@@ -98,12 +91,13 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
 
 def _row(
     gathered: Gathered, scores: TaskScores, entry: str, inference: Inference, given: Conditional | None,
-    truth: np.ndarray[Any, np.dtype[np.float64]] | None,
+    truth: np.ndarray[Any, np.dtype[np.float64]] | None, yardstick: ByCell,
 ) -> Row:  # fmt: skip
     mine, i = scores.scored[entry], inference.index(entry)
-    settings, cells = gathered.scope.settings, scores.cells
-    reference = scores.scored.get(settings.references[0]) if settings.references else None
+    settings = gathered.scope.settings
     baseline = scores.scored.get(settings.baseline)
+    reference = scores.scored.get(settings.references[0]) if settings.references else None
+    cells = by_cell(mine, baseline)
     symbol_qlike = losses.mean_by_symbol(mine.qlike)
     market = gathered.scope.dataset.market
     other = reference is not None and reference is not mine
@@ -112,15 +106,8 @@ def _row(
     return Row(
         entry=entry, derived=entry in scores.derived, tier=int(inference.tiers.tier[i]),
         set_p_value=number_or_none(inference.tiers.first.p_value[i]),
-        qlike=number(losses.panel_average(mine.qlike)), mse_var=number(losses.panel_average(mine.squared_error_var)),
-        mse_vol=number(losses.panel_average(mine.squared_error_vol)),
-        rmse_vol=number(losses.root_mean_square(mine.squared_error_vol)),
-        mae_vol=number(losses.panel_average(losses.absolute_error_vol(cells.target_var, mine.forecast_var))),
-        direction=number_or_none(losses.panel_average(mine.hits)),
-        direction_p_value=_direction_p(mine, baseline), bias=number(losses.bias(cells.target_var, mine.forecast_var)),
-        r_squared=None if baseline is None or baseline is mine
-        else number_or_none(losses.r_squared(cells.target_var, mine.forecast_var, baseline.forecast_var)),
-        market_qlike=None if market is None else number_or_none(symbol_qlike[cells.symbols.index(market)]),
+        scores=scores_of(cells, {} if mine is baseline else yardstick, scores.cells.task.ahead),
+        market_qlike=None if market is None else number_or_none(symbol_qlike[scores.cells.symbols.index(market)]),
         true_qlike=None if truth is None else number(losses.panel_average(losses.qlike(truth, mine.forecast_var))),
         skill=None if skill is None else number_or_none(skill.estimate[i]),
         skill_low=None if skill is None else number_or_none(skill.low[i]),
@@ -128,16 +115,9 @@ def _row(
         wins=losses.wins(symbol_qlike, losses.mean_by_symbol(reference.qlike)) if reference and other else None,
         symbols_better=None if symbols is None else int(symbols.better()[i]),
         symbols_worse=None if symbols is None else int(symbols.worse()[i]),
-        tests=tests_of(inference, entry), regimes=regimes_of(mine, reference), conditional=given,
+        tests=tests_of(inference, entry), regimes=regimes_of(mine, cells, reference), conditional=given,
         symbol_qlike=[number_or_none(value) for value in symbol_qlike],
     )  # fmt: skip
-
-
-def _direction_p(mine: Scored, baseline: Scored | None) -> float | None:
-    """p of equal hit rates with the baseline: the panel test on misses."""
-    if baseline is None or baseline is mine or np.isnan(mine.hits).all() or np.isnan(baseline.hits).all():
-        return None
-    return number_or_none(stats.panel_test(1 - mine.hits, 1 - baseline.hits, mine.cells.task.ahead).p_value)
 
 
 def _true_target(gathered: Gathered, task_name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
@@ -150,15 +130,13 @@ def _true_target(gathered: Gathered, task_name: str) -> np.ndarray[Any, np.dtype
 
 
 def _agreement(rows: list[Row]) -> float | None:
-    """Kendall's tau between the orders by proxy and by true variance."""
+    """Kendall's tau (b: ties count) between the orders by proxy and by true variance, where the bars are simulated."""
     pairs = [(row.qlike, row.true_qlike) for row in rows if row.true_qlike is not None]
-    signs = [
-        math.copysign(1, a[0] - b[0]) * math.copysign(1, a[1] - b[1])
-        for k, a in enumerate(pairs)
-        for b in pairs[k + 1 :]
-        if a[0] != b[0] and a[1] != b[1]
-    ]
-    return number(sum(signs) / len(signs)) if signs else None
+    if len(pairs) < 2:
+        return None
+    from scipy.stats import kendalltau  # type: ignore[import-untyped]  # half a second to import: only where used
+
+    return number_or_none(kendalltau(*zip(*pairs, strict=True)).statistic)
 
 
 def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> float | None:
@@ -166,16 +144,8 @@ def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> fl
     if inference is None or not settings.references or settings.references[-1] not in inference.entries:
         return None
     first_two = [inference.index(row.entry) for row in rows if row.tier <= 2]
-    bartlett = inference.pairs if inference.pairs.method == "bartlett" else inference.beside  # HAC at every horizon
-    gap = stats.smallest_resolvable_gap(bartlett, inference.index(settings.references[-1]), first_two)
+    gap = stats.smallest_resolvable_gap(inference.by(protocol.GAP), inference.index(settings.references[-1]), first_two)
     return number_or_none(gap)
-
-
-def _cosines(inference: Inference | None) -> int:
-    """Degrees of freedom of the cosine test, headline or beside it."""
-    if inference is None:
-        return 0
-    return inference.pairs.df if inference.pairs.method == "cosine" else inference.beside.df
 
 
 def _pair_p(inference: Inference | None, rows: list[Row]) -> list[list[float | None]]:

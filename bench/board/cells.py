@@ -13,6 +13,7 @@ from bench.plugin.tasks import Task, induced, latest_known, target
 from bench.registry.config import Split
 from bench.registry.windows import origins_of
 from bench.stats import losses
+from bench.stats.metrics import Case
 from bench.store import Forecasts
 from bench.store.realized import Realized
 
@@ -80,27 +81,17 @@ def induced_forecasts(realized: Realized, forecasts: Forecasts, task: Task) -> F
 
 @dataclass(frozen=True)
 class Scored:
-    """The losses of one entry on the cells of a task, each `(n_origins, n_symbols)`, computed when asked for."""
+    """The forecasts of one entry on the cells of a task, `(n_origins, n_symbols)`."""
 
     cells: Cells
     forecast_var: Array
 
     @cached_property
     def qlike(self) -> Array:
-        """QLIKE; NaN where the target is 0."""
+        """QLIKE by cell, computed when asked for; NaN where the target is 0."""
         return losses.qlike(self.cells.target_var, self.forecast_var)
 
-    @cached_property
-    def squared_error_var(self) -> Array:
-        """Squared error of the variance, (percent^2)^2."""
-        return losses.squared_error_var(self.cells.target_var, self.forecast_var)
-
-    @cached_property
-    def squared_error_vol(self) -> Array:
-        """Squared error of the annualised volatility, percentage points squared."""
-        return losses.squared_error_vol(self.cells.target_var, self.forecast_var)
-
-    @cached_property
-    def hits(self) -> Array:
-        """Directional hits; NaN on realised ties, and everywhere for an entry without direction."""
-        return losses.direction_hits(self.cells.target_var, self.forecast_var, self.cells.latest_var)
+    def case(self, baseline: Scored | None) -> Case:
+        """What metrics look at: these forecasts and their cells, and another entry's as the baseline."""
+        baseline_var = None if baseline is None or baseline is self else baseline.forecast_var
+        return Case(self.cells.target_var, self.forecast_var, self.cells.latest_var, baseline_var)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.board.gather import TaskScores
-from bench.board.inference import LABELS, number, number_or_none
 from bench.board.render.figures import COLOURS, GREY, render_figure
-from bench.board.render.markdown import grid, loss, percent, probability
+from bench.board.render.numbers import grid, loss, percent, probability
+from bench.board.scores import LABELS, number, number_or_none
 from bench.errors import BenchError, did_you_mean
 from bench.stats import losses
 

@@ -111,9 +111,9 @@ def _leader(board: Board, judged: list[Row]) -> str:
     """The skill of the row with the smallest QLIKE in both regimes, as a description."""
     row = min(judged, key=lambda each: each.qlike)
     scores = row.regimes.get("origin", {})
-    if not {CALM, CRISIS} <= set(scores) or any(scores[label].skill is None for label in (CALM, CRISIS)):
+    if not {CALM, CRISIS} <= set(scores) or any(scores[label]["skill"] is None for label in (CALM, CRISIS)):
         return ""
-    calm, crisis = (100 * (scores[label].skill or 0.0) for label in (CALM, CRISIS))
+    calm, crisis = (100 * (scores[label]["skill"] or 0.0) for label in (CALM, CRISIS))
     return f" `{row.entry}` saves {calm:.1f} % against `{board.skill_reference}` when it is lower, {crisis:.1f} % then."
 
 

@@ -1,35 +1,21 @@
-"""What the tests say of all entries on one task: tiers, pairs, skill with intervals, regimes, symbols."""
+"""What the tests say of all entries on one task: tiers, pairs, skill with intervals, symbols."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import stats
 from bench.board.cells import Scored
-from bench.board.model import Conditional, RegimeScore, Test
-from bench.stats import losses
-from bench.stats.regimes import CALM, CRISIS, UNKNOWN
+from bench.board.model import Conditional, Test
+from bench.board.scores import number, number_or_none
+from bench.stats import protocol
+from bench.stats.regimes import CRISIS, UNKNOWN
 
 Array = NDArray[np.float64]
-
-LABELS = (CALM, CRISIS, UNKNOWN)
-DIGITS = 10
-"""Significant digits of every number on a board: the last bits of log and exp differ between processors."""
-
-
-def number(value: Any) -> float:
-    """A finite float with the digits of a board."""
-    return float(f"{float(value):.{DIGITS}g}")
-
-
-def number_or_none(value: Any) -> float | None:
-    """The same, None for what is not finite."""
-    return number(value) if math.isfinite(float(value)) else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,11 @@ class Inference:
     symbols: stats.SymbolTestsResult | None
     holm: dict[str, Array]
     beside: stats.PairwiseResult
-    """The tests that are not the headline: cosine at horizon 1, Bartlett above."""
+    """The protocol's other test."""
+
+    def by(self, method: protocol.Method) -> stats.PairwiseResult:
+        """The tests of that name, headline or beside it."""
+        return self.pairs if self.pairs.method == method else self.beside
 
     def index(self, entry: str) -> int:
         """Position of an entry."""
@@ -61,7 +51,6 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         return None
     horizon = next(iter(scored.values())).cells.task.ahead
     pairs = stats.pairwise_test(daily, horizon)
-    other = stats.pairwise_diebold_mariano if horizon > 1 else stats.pairwise_equal_weighted_cosine
     present = [name for name in references if name in scored]
     columns = {name: entries.index(name) for name in present}
     skilled = references and references[0] in scored
@@ -74,7 +63,7 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         stats.skill_intervals(panels, scored[references[0]].qlike, horizon) if skilled else None,
         stats.symbol_tests(panels, scored[references[-1]].qlike, horizon) if anchored else None,
         {name: _holm_without(pairs.p_value[:, column], column) for name, column in columns.items()},
-        other(daily, horizon),
+        stats.pairwise_test(daily, horizon, protocol.beside(horizon)),
     )
 
 
@@ -100,27 +89,6 @@ def tests_of(inference: Inference, entry: str) -> dict[str, Test]:
             other_p_value=number_or_none(inference.beside.p_value[i, j]),
         )
     return found
-
-
-def regimes_of(mine: Scored, reference: Scored | None) -> dict[str, dict[str, RegimeScore]]:
-    """An entry's scores by regime, both definitions; only regimes that occur."""
-
-    def score(rows: NDArray[np.bool_]) -> RegimeScore:
-        skill = None
-        if reference is not None and reference is not mine:
-            ours, theirs = losses.mean_by_symbol(mine.qlike[rows]), losses.mean_by_symbol(reference.qlike[rows])
-            skill = number_or_none(losses.skill(ours, theirs))
-        return RegimeScore(
-            n=int(rows.sum()),
-            qlike=number(losses.panel_average(mine.qlike[rows])),
-            mse_var=number(losses.panel_average(mine.squared_error_var[rows])),
-            skill=skill,
-        )
-
-    return {
-        name: {label: score(labels == label) for label in LABELS if (labels == label).any()}
-        for name, labels in mine.cells.regimes.items()
-    }
 
 
 def conditionals(scored: dict[str, Scored], reference: str) -> dict[str, Conditional]:

@@ -5,7 +5,15 @@ Every number has the digits of a board; None stands for what does not exist (no 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from bench.stats.metrics import RANKING, score_names
+
+Scores = dict[str, int | float | None]
 
 
 @dataclass(frozen=True)
@@ -13,7 +21,7 @@ class Test:
     """The panel test of a row's QLIKE against a reference's: two-sided, `mean_difference` negative: smaller loss.
 
     `p_holm` is adjusted over the rows tested against that reference; `other_p_value` is the unadjusted p of the
-    test that is not the headline: the cosine test at horizon 1, Bartlett above.
+    protocol's other test.
     """
 
     statistic: float | None
@@ -21,16 +29,6 @@ class Test:
     p_holm: float | None
     mean_difference: float
     other_p_value: float | None
-
-
-@dataclass(frozen=True)
-class RegimeScore:
-    """Scores on the sessions of one regime; `skill` is against the skill reference on the same sessions."""
-
-    n: int
-    qlike: float
-    mse_var: float
-    skill: float | None
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,18 @@ class Conditional:
 
 @dataclass(frozen=True)
 class Row:
-    """One entry on one task."""
+    """One entry on one task.
+
+    `scores`: by the names of the table of metrics, with those of p values; in JSON and CSV they are fields of the row.
+    `regimes`: by definition and regime, the number of sessions `n`, the metrics that are shown by regime, and the
+    skill against the skill reference on the same sessions.
+    """
 
     entry: str
     derived: bool
     tier: int
     set_p_value: float | None
-    qlike: float
-    mse_var: float
-    mse_vol: float
-    rmse_vol: float
-    mae_vol: float
-    direction: float | None
-    direction_p_value: float | None
-    bias: float
-    r_squared: float | None
+    scores: Scores
     market_qlike: float | None
     true_qlike: float | None
     skill: float | None
@@ -74,9 +69,28 @@ class Row:
     symbols_better: int | None
     symbols_worse: int | None
     tests: dict[str, Test]
-    regimes: dict[str, dict[str, RegimeScore]]
+    regimes: dict[str, dict[str, Scores]]
     conditional: Conditional | None
     symbol_qlike: list[float | None]
+
+    @property
+    def qlike(self) -> float:
+        """The score that orders the rows."""
+        value = self.scores[RANKING.name]
+        return math.nan if value is None else value
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row as they stand in JSON and CSV: scores among the others."""
+    parts = (value if name == "scores" else {name: value} for name, value in row.items())
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _with_scores(row: Any) -> Any:
+    """The fields of a flat row with its scores together again; a board may lack some of them."""
+    if not isinstance(row, dict) or "scores" in row:
+        return row
+    return {**row, "scores": {name: row[name] for name in score_names() if name in row}}
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,7 @@ class TaskTable:
     gap: float | None
     truth_agreement: float | None
     regime_counts: dict[str, dict[str, int]]
-    rows: list[Row]
+    rows: list[Annotated[Row, BeforeValidator(_with_scores)]]
     absent: list[Absent]
     pair_p: list[list[float | None]]
 

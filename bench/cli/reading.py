@@ -63,8 +63,9 @@ def board(
 ) -> None:
     """Rebuild the board from stored forecasts alone, and print its headline table."""
     from bench.board import build_board, differences, make_board
+    from bench.board.agreement import disagreements
     from bench.board.render.markdown import render, render_headline
-    from bench.board.writing import disagreements, plain
+    from bench.board.writing import plain
     from bench.files import locked
 
     work: Workspace = context.obj

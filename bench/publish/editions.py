@@ -173,8 +173,9 @@ def check_sums(folder: Path) -> list[tuple[Path, str]]:
 
 def _derive_again(registry: Registry, edition: Edition, dataset_name: str) -> list[str]:
     """Where a frozen board is not the one that its forecasts give; or which of them cannot be found."""
+    from bench.board.agreement import CHECK_TOLERANCE, unequal
     from bench.board.build import build_board
-    from bench.board.writing import CHECK_TOLERANCE, plain, unequal
+    from bench.board.writing import plain
 
     dataset = edition.dataset(dataset_name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -216,7 +217,7 @@ def _other_entries(edition: Edition) -> list[str]:
 
 def _written_otherwise(edition: Edition) -> list[str]:
     """Which of the files that are written from others of the edition are not what this version writes from them."""
-    from bench.board.writing import unlike_renderings
+    from bench.board.agreement import unlike_renderings
     from bench.publish.freezing import citations
 
     problems = []

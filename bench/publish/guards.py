@@ -194,7 +194,7 @@ def _where(study: str | None) -> str:
 def boards(tree: Tree) -> Iterator[Failure]:
     """Every board follows from the stored forecasts, and there is no board without results."""
     from bench.board import build_board
-    from bench.board.writing import disagreements
+    from bench.board.agreement import disagreements
 
     registry = tree.registry
     expected = set()

@@ -28,10 +28,8 @@ from bench.stats.pesaran_timmermann import pesaran_timmermann
 from bench.stats.results import (
     CalibrationResult,
     ConditionalResult,
-    CosineResult,
-    DieboldMarianoResult,
+    MeanTest,
     NestedResult,
-    PanelTestResult,
     PesaranTimmermannResult,
 )
 from bench.stats.superior import SuperiorAbilityResult, superior_predictive_ability
@@ -40,12 +38,10 @@ __all__ = [
     "CalibrationResult",
     "ConditionalResult",
     "ConfidenceSetResult",
-    "CosineResult",
-    "DieboldMarianoResult",
     "IntervalsResult",
+    "MeanTest",
     "NestedResult",
     "PairwiseResult",
-    "PanelTestResult",
     "PesaranTimmermannResult",
     "SuperiorAbilityResult",
     "SymbolTestsResult",

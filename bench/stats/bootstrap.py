@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from bench.stats.daily import checked_daily
 from bench.stats.differences import check_options
 from bench.stats.losses import skill
+from bench.stats.results import Answer
 
 Array = NDArray[np.float64]
 
@@ -24,13 +25,14 @@ SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
-class IntervalsResult:
+class IntervalsResult(Answer):
     """Estimates of k entries with the ends of their intervals, each `(k,)`.
 
     `confidence` is the nominal coverage of each interval alone. NaN ends, and a `note`, where the sample is
     too short for the blocks.
     """
 
+    title = "bootstrap intervals"
     estimate: Array
     low: Array
     high: Array

@@ -19,8 +19,9 @@ from bench.stats.differences import (
     of_panel,
     of_series,
 )
-from bench.stats.ewc import cosine_count, cosines, ewc_test
-from bench.stats.results import ConditionalResult, CosineResult
+from bench.stats.ewc import cosines, ewc_test
+from bench.stats.protocol import cosine_count
+from bench.stats.results import ConditionalResult, MeanTest
 
 Array = NDArray[np.float64]
 Variance = Literal["cosine", "martingale"]
@@ -106,7 +107,7 @@ def _wald(result: ConditionalResult, moments: Array, nu: int) -> ConditionalResu
     return replace(result, statistic=statistic, p_value=p, df=nu - 1)
 
 
-def _shift(d: Differences, crisis: Array, horizon: int) -> CosineResult | None:
+def _shift(d: Differences, crisis: Array, horizon: int) -> MeanTest | None:
     """The test of a zero slope of d on crisis, from the influence of each day on it, whose mean is the slope."""
     spread = float(crisis.var()) if len(d) else 0.0
     if spread == 0:

@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from bench.stats.bootstrap import DRAWS, SEED, day_weights, long_enough, mean_block, too_few
 from bench.stats.daily import Array, Relative, checked_daily, difference_variances, relative
 from bench.stats.differences import check_options, of_series
+from bench.stats.results import Answer
 
 ZERO = 1e-10
 """Standard deviations below this share of the largest are zero but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class ConfidenceSetResult:
+class ConfidenceSetResult(Answer):
     """A model confidence set of k entries: `p_value (k,)` and `included (k,)`, which is `p_value > size`.
 
     An entry's p is the smallest `size` at which it would be left out. The set holds the entry of lowest
@@ -25,6 +26,7 @@ class ConfidenceSetResult:
     With too few sessions all p are NaN, nothing is left out, and `note` says why.
     """
 
+    title = "model confidence set"
     p_value: Array
     included: NDArray[np.bool_]
     size: float
@@ -32,13 +34,6 @@ class ConfidenceSetResult:
     block: int
     draws: int
     note: str = ""
-
-    def __str__(self) -> str:
-        line = (
-            f"{1 - self.size:.0%} confidence set: {np.count_nonzero(self.included)} of {len(self.included)} entries; "
-            f"mean block {self.block}, {self.draws} draws, n = {self.n}"
-        )
-        return f"{line}; {self.note}" if self.note else line
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,16 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.stats.differences import (
-    CONSTANT,
-    IDENTICAL,
-    Differences,
-    check_options,
-    integer_cube_root,
-    of_series,
-    p_value,
-)
-from bench.stats.results import Alternative, DieboldMarianoResult, Kernel
+from bench.stats.differences import CONSTANT, IDENTICAL, Differences, check_options, of_series, p_value
+from bench.stats.protocol import bartlett_lags
+from bench.stats.results import Alternative, Kernel, MeanTest
 
 Array = NDArray[np.float64]
 
@@ -31,7 +24,7 @@ def diebold_mariano(
     lags: int | None = None,
     kernel: Kernel = "bartlett",
     alternative: Alternative = "two-sided",
-) -> DieboldMarianoResult:
+) -> MeanTest:
     """Test of equal expected loss of two forecasts, on `d_t = loss_a - loss_b`, with a HAC variance.
 
     `t = mean(d) / sqrt(V / n) * sqrt((n + 1 - 2h + h(h-1)/n) / n)`, compared with t(n - 1), where
@@ -66,16 +59,14 @@ def diebold_mariano(
     return dm_test(of_series(loss_a, loss_b), horizon, lags, kernel, alternative)
 
 
-def dm_test(
-    d: Differences, horizon: int, lags: int | None, kernel: Kernel, alternative: Alternative
-) -> DieboldMarianoResult:
+def dm_test(d: Differences, horizon: int, lags: int | None, kernel: Kernel, alternative: Alternative) -> MeanTest:
     """The test of `diebold_mariano` on differences that are made already."""
     check_options(horizon, alternative)
     n = len(d)
-    result = DieboldMarianoResult(
-        statistic=math.nan, p_value=math.nan, mean_difference=d.mean, standard_error=math.nan,
-        lags=lags_used(n, horizon, lags, kernel), horizon=horizon, horizon_used=horizon, kernel=kernel,
-        alternative=alternative, n=n, n_left_out=d.n_left_out,
+    result = MeanTest(
+        method=kernel, statistic=math.nan, p_value=math.nan, mean_difference=d.mean, standard_error=math.nan, df=n - 1,
+        lags=lags_used(n, horizon, lags, kernel), horizon=horizon, alternative=alternative, n=n,
+        n_left_out=d.n_left_out,
     )  # fmt: skip
     if n <= horizon:
         return replace(result, note=f"no test: {n} sessions are too few for horizon {horizon}")
@@ -85,14 +76,14 @@ def dm_test(
         statistic = math.copysign(math.inf, d.mean)
         return replace(
             result, statistic=statistic, p_value=p_value(statistic, n - 1, alternative), standard_error=0.0,
-            lags=0, horizon_used=1, fallback=True, note=CONSTANT,
+            lags=0, fallback=True, note=CONSTANT,
         )  # fmt: skip
     scaled = d.values / d.scale
     variance = long_run_variance(scaled, result.lags, kernel)
     if variance > 0:
         return _completed(result, d.scale * math.sqrt(variance / n))
     repeated = replace(
-        result, lags=0, horizon_used=1, fallback=True,
+        result, lags=0, fallback=True,
         note=f"variance not positive with {result.lags} lags at horizon {horizon}: repeated with horizon 1, no lags",
     )  # fmt: skip
     return _completed(repeated, d.scale * math.sqrt(long_run_variance(scaled, 0, kernel) / n))
@@ -114,9 +105,9 @@ def long_run_variance(values: Array, lags: int, kernel: Kernel = "bartlett") -> 
     return float(gamma[0] + 2.0 * (weights @ gamma[1:]))
 
 
-def _completed(result: DieboldMarianoResult, standard_error: float) -> DieboldMarianoResult:
+def _completed(result: MeanTest, standard_error: float) -> MeanTest:
     """The result with statistic and p from a positive standard error."""
-    factor = small_sample_factor(result.n, result.horizon_used)
+    factor = small_sample_factor(result.n, 1 if result.fallback else result.horizon)
     statistic = result.mean_difference / standard_error * factor
     return replace(
         result, statistic=statistic, p_value=p_value(statistic, result.df, result.alternative),
@@ -143,9 +134,7 @@ def lags_used(n: int, horizon: int, lags: int | None, kernel: str) -> int:
     if kernel not in KERNELS:
         raise ValueError(f"kernel is {kernel!r}: one of {', '.join(KERNELS)}")
     if lags is None:
-        default = integer_cube_root(n) if kernel == "bartlett" else 0
-        if horizon > 1:
-            default = max(default, 2 * horizon) if kernel == "bartlett" else horizon - 1
+        default = bartlett_lags(n, horizon) if kernel == "bartlett" else horizon - 1
         return max(0, min(default, n - 1))
     if not 0 <= lags < max(n, 1) or lags != int(lags):
         raise ValueError(f"lags is {lags}: a whole number from 0 to {max(n - 1, 0)}, sessions less one")

@@ -95,20 +95,6 @@ def p_value(statistic: float, df: int, alternative: Alternative) -> float:
     return float(special.stdtr(df, statistic if alternative == "less" else -statistic))
 
 
-def integer_cube_root(n: int) -> int:
-    """Largest integer whose cube is at most n >= 0, exactly: in floating point 64 ** (1/3) is below 4.
-
-    >>> [integer_cube_root(n) for n in (0, 26, 27, 63, 64, 753)]
-    [0, 2, 3, 3, 4, 9]
-    """
-    root = int(np.cbrt(n))
-    while root**3 > n:
-        root -= 1
-    while (root + 1) ** 3 <= n:
-        root += 1
-    return root
-
-
 def check_options(horizon: int, alternative: str) -> None:
     """ValueError for a horizon below 1 or an unknown alternative."""
     if horizon < 1 or horizon != int(horizon):

@@ -8,24 +8,16 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.stats.differences import (
-    CONSTANT,
-    IDENTICAL,
-    Differences,
-    check_options,
-    integer_cube_root,
-    of_panel,
-    of_series,
-    p_value,
-)
-from bench.stats.results import Alternative, CosineResult
+from bench.stats.differences import CONSTANT, IDENTICAL, Differences, check_options, of_panel, of_series, p_value
+from bench.stats.protocol import cosine_count
+from bench.stats.results import Alternative, MeanTest
 
 Array = NDArray[np.float64]
 
 
 def equal_weighted_cosine(
     loss_a: ArrayLike, loss_b: ArrayLike, horizon: int = 1, alternative: Alternative = "two-sided"
-) -> CosineResult:
+) -> MeanTest:
     """Test of equal expected loss with a long-run variance from the first nu cosines, compared with t(nu).
 
     `t = sqrt(n) mean(d) / sqrt(Omega)`, `Omega = (1/nu) sum_{j=1..nu} Lambda_j^2` with
@@ -40,21 +32,21 @@ def equal_weighted_cosine(
 
     >>> rng = np.random.default_rng(1)
     >>> result = equal_weighted_cosine(rng.chisquare(1, 753), rng.chisquare(1, 753), horizon=21)
-    >>> result.df, cosine_count(753, 1)
-    (17, 33)
+    >>> result.df
+    17
     """
     make = of_panel if np.ndim(loss_a) == 2 else of_series
     return ewc_test(make(loss_a, loss_b), horizon, alternative)
 
 
-def ewc_test(d: Differences, horizon: int, alternative: Alternative) -> CosineResult:
+def ewc_test(d: Differences, horizon: int, alternative: Alternative) -> MeanTest:
     """The test of `equal_weighted_cosine` on differences that are made already."""
     check_options(horizon, alternative)
     n, nu = len(d), cosine_count(len(d), horizon)
 
-    def result(statistic: float, p: float, standard_error: float, note: str = "") -> CosineResult:
-        return CosineResult(
-            statistic, p, d.mean, standard_error, nu, horizon, alternative, n, note=note, n_left_out=d.n_left_out
+    def result(statistic: float, p: float, standard_error: float, note: str = "") -> MeanTest:
+        return MeanTest(
+            "cosine", statistic, p, d.mean, standard_error, nu, 0, horizon, alternative, n, note, d.n_left_out
         )
 
     if nu == 0:
@@ -99,12 +91,3 @@ def cosines(n: int, nu: int) -> Array:
     rows = np.asarray(math.sqrt(2.0 / n) * np.cos(angles))
     rows.flags.writeable = False
     return rows
-
-
-def cosine_count(n: int, horizon: int) -> int:
-    """`min(floor(0.4 n^(2/3)), floor(n / (2h)))`, exactly: k <= 0.4 n^(2/3) is 125 k^3 <= 8 n^2.
-
-    >>> cosine_count(125, 1), cosine_count(753, 21), cosine_count(10, 21)
-    (10, 17, 0)
-    """
-    return min(integer_cube_root(8 * n * n // 125), n // (2 * horizon))

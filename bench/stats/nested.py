@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.stats.diebold_mariano import dm_test
 from bench.stats.differences import check_options, of_panel
-from bench.stats.ewc import ewc_test
-from bench.stats.results import NestedResult, PanelTestResult
+from bench.stats.panel import protocol_test
+from bench.stats.results import NestedResult
 
 
 def clark_west(target_var: ArrayLike, small_var: ArrayLike, large_var: ArrayLike, horizon: int = 1) -> NestedResult:
@@ -21,15 +20,15 @@ def clark_west(target_var: ArrayLike, small_var: ArrayLike, large_var: ArrayLike
     models in population have unequal MSE in a sample. Tested is therefore the mean of
     `(y - small)^2 - [(y - large)^2 - (small - large)^2]`: Clark and West (2007), Approximately normal tests for
     equal predictive accuracy in nested models, Journal of Econometrics 138, equation 2.1, here in
-    (percent^2)^2, with the variance and the distribution of `panel_test`: at horizon 1 Diebold-Mariano, above
-    the equal-weighted cosine. A t distribution instead of their normal one makes little of it, on the safe
-    side. A small p says that the additional terms hold information, not that the large model forecasts better.
+    (percent^2)^2, with the variance and the distribution of `panel_test`. A t distribution instead of their
+    normal one makes little of it, on the safe side. A small p says that the additional terms hold information,
+    not that the large model forecasts better.
 
     >>> rng = np.random.default_rng(1)
     >>> signal = rng.chisquare(4, 500)
     >>> target, small, large = signal * rng.chisquare(4, 500) / 4, np.full(500, 4.0), 0.5 * signal + 2
     >>> result = clark_west(1e-4 * target, 1e-4 * small, 1e-4 * large)
-    >>> result.p_value < 0.01, result.mse_difference < result.adjusted_difference
+    >>> result.test.p_value < 0.01, result.mse_difference < result.test.mean_difference
     (True, True)
     """
     check_options(horizon, "greater")
@@ -41,7 +40,5 @@ def clark_west(target_var: ArrayLike, small_var: ArrayLike, large_var: ArrayLike
     target, small, large = (1e4 * (x if x.ndim == 2 else x[:, None]) for x in (target, small, large))
     adjustment = (small - large) ** 2
     loss_small, loss_large = (target - small) ** 2, (target - large) ** 2
-    d = of_panel(loss_small + adjustment, loss_large)
-    bartlett = dm_test(d, horizon, None, "bartlett", "greater")
-    test = PanelTestResult(bartlett if horizon == 1 else ewc_test(d, horizon, "greater"), bartlett)
-    return NestedResult(test, of_panel(loss_small, loss_large).mean)
+    test = protocol_test(of_panel(loss_small + adjustment, loss_large), horizon, "greater")
+    return NestedResult(of_panel(loss_small, loss_large).mean, test)

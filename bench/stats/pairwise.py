@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,46 +13,36 @@ from scipy import special  # type: ignore[import-untyped]  # scipy ships no type
 from bench.stats.daily import checked_daily, difference_variances, relative
 from bench.stats.diebold_mariano import dm_test, lags_used, small_sample_factor
 from bench.stats.differences import Differences, check_options, of_series
-from bench.stats.ewc import cosine_count, cosines, ewc_test
-from bench.stats.results import CosineResult, DieboldMarianoResult
+from bench.stats.ewc import cosines, ewc_test
+from bench.stats.protocol import Method, cosine_count, headline
+from bench.stats.results import Answer, MeanTest
 
 Array = NDArray[np.float64]
-Single = Callable[[Differences], DieboldMarianoResult | CosineResult]
 
 RESOLVABLE = 2.80
 """Standard errors that a true difference must have to be found 80 % of the time at 5 %: 1.96 + 0.84."""
 
 
 @dataclass(frozen=True, eq=False)
-class PairwiseResult:
-    """Two-sided tests of every pair: row i against column j, each field `(k, k)`.
+class PairwiseResult(Answer):
+    """Two-sided tests of every pair: row i against column j, array fields `(k, k)`; others as in `MeanTest`.
 
     `mean_difference[i, j]` is the mean of `loss_i - loss_j` (negative: i has the smaller loss), antisymmetric
-    like `statistic`; the diagonal has statistic 0 and p 1. `standard_error` is without the small-sample
-    factor. `method` is `bartlett`, with `lags`, or `cosine`, where `lags` is 0; `df` are those of the t
-    distribution. Where no test is possible (too few sessions) statistics and p are NaN off the diagonal, and
-    `note` says why.
+    like `statistic`; the diagonal has statistic 0 and p 1. Where no test is possible (too few sessions)
+    statistics and p are NaN off the diagonal, and `note` says why.
     """
 
+    title = "pairwise tests"
+    method: Method
     statistic: Array
     p_value: Array
     mean_difference: Array
     standard_error: Array
-    method: Literal["bartlett", "cosine"]
-    lags: int
     df: int
+    lags: int
     horizon: int
     n: int
     note: str = ""
-
-    def __str__(self) -> str:
-        k = len(self.p_value)
-        found = int(np.count_nonzero(self.p_value < 0.05)) // 2
-        line = (
-            f"{k * (k - 1) // 2} pairs, {found} with p < 0.05 (two-sided, not adjusted); {self.method}, "
-            f"t({self.df}), horizon {self.horizon}, n = {self.n}"
-        )
-        return f"{line}; {self.note}" if self.note else line
 
 
 def pairwise_diebold_mariano(daily_losses: ArrayLike, horizon: int = 1, lags: int | None = None) -> PairwiseResult:
@@ -75,16 +64,16 @@ def pairwise_diebold_mariano(daily_losses: ArrayLike, horizon: int = 1, lags: in
     losses = checked_daily(daily_losses)
     n = len(losses)
     used = lags_used(n, horizon, lags, "bartlett")
+    factor = small_sample_factor(n, horizon) if n > horizon else math.nan
 
-    def single(d: Differences) -> DieboldMarianoResult:
+    def single(d: Differences) -> MeanTest:
         return dm_test(d, horizon, lags, "bartlett", "two-sided")
 
-    factor = small_sample_factor(n, horizon) if n > horizon else math.nan
     parts = _statistics(losses, lambda e: _bartlett(e, used), factor, n - 1, single)
-    return PairwiseResult(*parts, method="bartlett", lags=used, df=n - 1, horizon=horizon, n=n, note=_note(factor, n))
+    return PairwiseResult("bartlett", *parts, df=n - 1, lags=used, horizon=horizon, n=n, note=_note(factor, n))
 
 
-def pairwise_equal_weighted_cosine(daily_losses: ArrayLike, horizon: int) -> PairwiseResult:
+def pairwise_equal_weighted_cosine(daily_losses: ArrayLike, horizon: int = 1) -> PairwiseResult:
     """Equal-weighted-cosine tests of every pair of columns of `daily_losses (n, k)`, as `equal_weighted_cosine`.
 
     The cosine coefficients are linear in the series, so those of a difference are differences of the
@@ -92,31 +81,27 @@ def pairwise_equal_weighted_cosine(daily_losses: ArrayLike, horizon: int) -> Pai
 
     >>> losses = np.random.default_rng(1).chisquare(2, (753, 4))
     >>> print(pairwise_equal_weighted_cosine(losses, horizon=21))
-    6 pairs, 0 with p < 0.05 (two-sided, not adjusted); cosine, t(17), horizon 21, n = 753
+    pairwise tests: method cosine, df 17, lags 0, horizon 21, n 753
     """
     check_options(horizon, "two-sided")
     losses = checked_daily(daily_losses)
     n = len(losses)
     nu = cosine_count(n, horizon)
-
-    def single(d: Differences) -> CosineResult:
-        return ewc_test(d, horizon, "two-sided")
-
     factor = 1.0 if nu > 0 else math.nan
-    parts = _statistics(losses, lambda e: _cosine(e, nu), factor, nu, single)
-    return PairwiseResult(*parts, method="cosine", lags=0, df=nu, horizon=horizon, n=n, note=_note(factor, n))
+    parts = _statistics(losses, lambda e: _cosine(e, nu), factor, nu, lambda d: ewc_test(d, horizon, "two-sided"))
+    return PairwiseResult("cosine", *parts, df=nu, lags=0, horizon=horizon, n=n, note=_note(factor, n))
 
 
-def pairwise_test(daily_losses: ArrayLike, horizon: int = 1) -> PairwiseResult:
-    """The protocol's test of every pair: Diebold-Mariano at horizon 1, equal-weighted cosine above.
+def pairwise_test(daily_losses: ArrayLike, horizon: int = 1, method: Method | None = None) -> PairwiseResult:
+    """The protocol's headline test of every pair, or its test of that name.
 
     >>> losses = np.random.default_rng(1).chisquare(2, (753, 4))
     >>> [pairwise_test(losses, h).method for h in (1, 5)]
     ['bartlett', 'cosine']
     """
-    if horizon == 1:
-        return pairwise_diebold_mariano(daily_losses)
-    return pairwise_equal_weighted_cosine(daily_losses, horizon)
+    if (method or headline(horizon)) == "cosine":
+        return pairwise_equal_weighted_cosine(daily_losses, horizon)
+    return pairwise_diebold_mariano(daily_losses, horizon)
 
 
 def smallest_resolvable_gap(pairs: PairwiseResult, reference: int, rows: ArrayLike | None = None) -> float:
@@ -138,8 +123,9 @@ def smallest_resolvable_gap(pairs: PairwiseResult, reference: int, rows: ArrayLi
 
 
 def _statistics(
-    losses: Array, covariance: Callable[[Array], Array], factor: float, df: int, single: Single
-) -> tuple[Array, Array, Array, Array]:
+    losses: Array, covariance: Callable[[Array], Array], factor: float, df: int,
+    single: Callable[[Differences], MeanTest],
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Statistics, p, mean differences and standard errors of all pairs; `factor` is NaN where there is no test."""
     n, k = losses.shape
     own = np.eye(k, dtype=bool)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from numpy.typing import ArrayLike
 
 from bench.stats.diebold_mariano import dm_test
-from bench.stats.differences import of_panel
+from bench.stats.differences import Differences, of_panel
 from bench.stats.ewc import ewc_test
-from bench.stats.results import Alternative, DieboldMarianoResult, Kernel, PanelTestResult
+from bench.stats.protocol import Method, beside, headline
+from bench.stats.results import Alternative, Kernel, MeanTest
 
 
 def panel_diebold_mariano(
@@ -18,7 +21,7 @@ def panel_diebold_mariano(
     lags: int | None = None,
     kernel: Kernel = "bartlett",
     alternative: Alternative = "two-sided",
-) -> DieboldMarianoResult:
+) -> MeanTest:
     """The Diebold-Mariano test on the daily mean over symbols of `loss_a - loss_b (n_sessions, n_symbols)`.
 
     A cell that is NaN in either is left out of its day; a day without cells is left out, and the days around
@@ -40,18 +43,28 @@ def panel_diebold_mariano(
 
 def panel_test(
     loss_a: ArrayLike, loss_b: ArrayLike, horizon: int = 1, alternative: Alternative = "two-sided"
-) -> PanelTestResult:
-    """The protocol's test of two entries: panel Diebold-Mariano at horizon 1, equal-weighted cosine above.
+) -> MeanTest:
+    """The protocol's test of two entries on a panel: its headline at this horizon, with the other test `beside` it.
 
-    At longer horizons the overlap of the targets makes the Bartlett test reject too often: it stands beside
-    the headline, in `bartlett`. Losses `(n_sessions, n_symbols)`, NaN cells as in `panel_diebold_mariano`.
+    Losses `(n_sessions, n_symbols)`, NaN cells as in `panel_diebold_mariano`; which test is which: `protocol`.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> result = panel_test(rng.chisquare(1, (753, 21)), rng.chisquare(1, (753, 21)), horizon=5)
-    >>> result.method, result.headline.df, result.bartlett.lags
-    ('cosine', 33, 10)
+    >>> result.method, result.df, result.beside.method, result.beside.lags
+    ('cosine', 33, 'bartlett', 10)
     """
-    d = of_panel(loss_a, loss_b)
-    bartlett = dm_test(d, horizon, None, "bartlett", alternative)
-    return PanelTestResult(bartlett if horizon == 1 else ewc_test(d, horizon, alternative), bartlett)
+    return protocol_test(of_panel(loss_a, loss_b), horizon, alternative)
+
+
+def protocol_test(d: Differences, horizon: int, alternative: Alternative = "two-sided") -> MeanTest:
+    """The protocol's test of differences that are made already, with the other one `beside` it."""
+    other = mean_test(beside(horizon), d, horizon, alternative)
+    return replace(mean_test(headline(horizon), d, horizon, alternative), beside=other)
+
+
+def mean_test(method: Method, d: Differences, horizon: int, alternative: Alternative = "two-sided") -> MeanTest:
+    """The test of that name, as the protocol sets it, of differences that are made already."""
+    if method == "cosine":
+        return ewc_test(d, horizon, alternative)
+    return dm_test(d, horizon, None, method, alternative)

@@ -33,7 +33,7 @@ def pesaran_timmermann(
 
     >>> y, f, b = [2, 2, 2, 0, 0, 0, 2, 0], [2, 2, 2, 0, 0, 0, 0, 2], [1] * 8
     >>> print(pesaran_timmermann(y, f, b))
-    Pesaran-Timmermann: 75.0% hits against 50.0% if independent, z = 1.512, p = 0.0653 (greater); n = 8
+    Pesaran-Timmermann: statistic 1.512, p value 0.06529, hit rate 0.75, expected rate 0.5, alternative greater, n 8
     """
     check_options(1, alternative)
     series = {"target_var": target_var, "forecast_var": forecast_var, "latest_var": latest_var}

@@ -2,119 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 Alternative = Literal["two-sided", "less", "greater"]
 Kernel = Literal["bartlett", "rectangular"]
 
 
-@dataclass(frozen=True)
-class DieboldMarianoResult:
-    """Answer of a Diebold-Mariano test on `d = loss_a - loss_b`.
+class Answer:
+    """A record that prints as its title, its numbers by name, and its note; of arrays the masks are counted."""
 
-    `fallback` is true where the variance estimate was not positive and the test was repeated with horizon 1
-    and no lags; `horizon_used` and `lags` are those of the statistic. `note` says in words what was unusual;
-    where no test is possible (too few sessions), `statistic` and `p_value` are NaN and `note` says why.
-    `standard_error` is the HAC standard error of `mean_difference`, without the small-sample factor that is
-    in `statistic`. `n` sessions were used, `n_left_out` had no cell.
-    """
-
-    statistic: float
-    p_value: float
-    mean_difference: float
-    standard_error: float
-    lags: int
-    horizon: int
-    horizon_used: int
-    kernel: Kernel
-    alternative: Alternative
-    n: int
-    fallback: bool = False
-    note: str = ""
-    n_left_out: int = 0
-
-    @property
-    def df(self) -> int:
-        """Degrees of freedom of the t distribution."""
-        return self.n - 1
+    title: ClassVar[str]
 
     def __str__(self) -> str:
-        method = f"{self.kernel}, {self.lags} lags, horizon {self.horizon_used}"
-        return _line("Diebold-Mariano", self, method)
+        values = [(field.name.replace("_", " "), getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]  # subclasses are dataclasses
+        shown = [f"{name} {text}" for name, value in values if name != "note" and (text := _shown(value))]
+        note = getattr(self, "note", "")
+        return f"{self.title}: {', '.join(shown)}{'; ' if note else ''}{note}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{np.count_nonzero(value)} of {len(value)}" if value.dtype == bool else ""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
-class CosineResult:
-    """Answer of an equal-weighted-cosine test on `d = loss_a - loss_b`: t with `df` degrees of freedom.
+class MeanTest:
+    """Answer of a test of equal expected loss on `d = loss_a - loss_b`: t with `df` degrees of freedom.
 
-    `df` is also the number of cosines; 0 where the sample is too short for the horizon: `statistic` and
-    `p_value` are then NaN and `note` says why. Other fields as in `DieboldMarianoResult`.
+    `mean_difference` is the mean of d (negative: a has the smaller loss), `standard_error` its standard error,
+    without the small-sample factor that is in a Diebold-Mariano `statistic`. `method` is how its variance was
+    estimated: `bartlett` or `rectangular` weights over `lags`, or `cosine`, with `df` cosines and no lags.
+
+    `fallback`: the variance was not positive, so the test was repeated with horizon 1 and no lags. `note` says in
+    words what was unusual; where no test is possible (too few sessions), `statistic` and `p_value` are NaN and
+    `note` says why. `n` sessions were used, `n_left_out` had no cell. `beside` is the protocol's other test.
     """
 
+    method: Kernel | Literal["cosine"]
     statistic: float
     p_value: float
     mean_difference: float
     standard_error: float
     df: int
+    lags: int
     horizon: int
     alternative: Alternative
     n: int
     note: str = ""
     n_left_out: int = 0
+    fallback: bool = False
+    beside: MeanTest | None = None
 
     def __str__(self) -> str:
-        return _line("equal-weighted cosine", self, f"{self.df} cosines, horizon {self.horizon}")
+        name, how = ("equal-weighted cosine", f"{self.df} cosines") if self.method == "cosine" else (
+            "Diebold-Mariano", f"{self.method}, {self.lags} lags")  # fmt: skip
+        line = (
+            f"{name}: mean difference {self.mean_difference:.4g}, t = {self.statistic:.3f}, p = {self.p_value:.3g} "
+            f"({self.alternative}, t({self.df})); {how}, horizon {self.horizon}, n = {self.n}"
+        )
+        left_out = f"{self.n_left_out} sessions without cells left out" if self.n_left_out else ""
+        other = f"[beside it, {self.beside.method}: p = {self.beside.p_value:.3g}]" if self.beside else ""
+        return "; ".join(part for part in (line, left_out, self.note, other) if part)
 
 
 @dataclass(frozen=True)
-class PanelTestResult:
-    """The protocol's test of two entries: `headline`, and `bartlett` beside it (the same at horizon 1)."""
-
-    headline: DieboldMarianoResult | CosineResult
-    bartlett: DieboldMarianoResult
-
-    @property
-    def method(self) -> str:
-        """Name of the headline test: `bartlett` or `cosine`."""
-        return "cosine" if isinstance(self.headline, CosineResult) else "bartlett"
-
-    @property
-    def statistic(self) -> float:
-        """The headline's statistic."""
-        return self.headline.statistic
-
-    @property
-    def p_value(self) -> float:
-        """The headline's p-value."""
-        return self.headline.p_value
-
-    @property
-    def mean_difference(self) -> float:
-        """Mean over days of the mean over symbols of `loss_a - loss_b`; negative: a has the smaller loss."""
-        return self.headline.mean_difference
-
-    @property
-    def n(self) -> int:
-        """Number of days used."""
-        return self.headline.n
-
-    @property
-    def note(self) -> str:
-        """What was unusual about the headline, in words; empty where nothing was."""
-        return self.headline.note
-
-    def __str__(self) -> str:
-        if self.headline is self.bartlett:
-            return str(self.headline)
-        beside = f"Bartlett with {self.bartlett.lags} lags: p = {self.bartlett.p_value:.3g}"
-        return f"{self.headline} [beside it, {beside}]"
-
-
-@dataclass(frozen=True)
-class PesaranTimmermannResult:
+class PesaranTimmermannResult(Answer):
     """Answer of a Pesaran-Timmermann test: share of hits, and the share expected under independence."""
 
+    title = "Pesaran-Timmermann"
     statistic: float
     p_value: float
     hit_rate: float
@@ -123,16 +82,9 @@ class PesaranTimmermannResult:
     n: int
     note: str = ""
 
-    def __str__(self) -> str:
-        line = (
-            f"Pesaran-Timmermann: {self.hit_rate:.1%} hits against {self.expected_rate:.1%} if independent, "
-            f"z = {self.statistic:.3f}, p = {self.p_value:.3g} ({self.alternative}); n = {self.n}"
-        )
-        return f"{line}; {self.note}" if self.note else line
-
 
 @dataclass(frozen=True)
-class ConditionalResult:
+class ConditionalResult(Answer):
     """Answer of a Giacomini-White test on `d = loss_a - loss_b`, given the regime at the origin.
 
     `mean_calm` and `mean_crisis` are the means of d in each regime (negative: a has the smaller loss there),
@@ -141,13 +93,14 @@ class ConditionalResult:
     `martingale`, where `df` is 0. `n_left_out` sessions had no cell or no known regime.
     """
 
+    title = "Giacomini-White"
     statistic: float
     p_value: float
     mean_calm: float
     mean_crisis: float
     n_calm: int
     n_crisis: int
-    shift: CosineResult | None
+    shift: MeanTest | None
     variance: Literal["cosine", "martingale"]
     horizon: int
     n: int
@@ -155,55 +108,26 @@ class ConditionalResult:
     n_left_out: int = 0
     note: str = ""
 
-    def __str__(self) -> str:
-        law = f"F(2, {self.df})" if self.variance == "cosine" else "chi-squared(2)"
-        line = (
-            f"Giacomini-White: mean difference {self.mean_calm:.4g} calm (n = {self.n_calm}), "
-            f"{self.mean_crisis:.4g} crisis (n = {self.n_crisis}); W = {self.statistic:.3f}, p = {self.p_value:.3g} "
-            f"({law}), horizon {self.horizon}"
-        )
-        shift = f"change with the regime: p = {self.shift.p_value:.3g}" if self.shift else ""
-        return "; ".join(part for part in (line, shift, self.note) if part)
-
 
 @dataclass(frozen=True)
-class NestedResult:
+class NestedResult(Answer):
     """Answer of a Clark-West test; differences in (percent^2)^2, small model less large.
 
-    `test` is the one-sided test of a positive `adjusted_difference`; `mse_difference` is the plain one
-    (negative: the small model forecast better), and the adjustment is what lies between them.
+    `test` is the one-sided test of a positive mean of the adjusted difference (p small: the additional terms hold
+    information); `mse_difference` is the plain one (negative: the small model forecast better), and the mean
+    squared difference of the two forecasts is what lies between them.
     """
 
-    test: PanelTestResult
+    title = "Clark-West"
     mse_difference: float
-
-    @property
-    def statistic(self) -> float:
-        """The headline's statistic."""
-        return self.test.statistic
-
-    @property
-    def p_value(self) -> float:
-        """The headline's one-sided p-value: small, where the additional terms hold information."""
-        return self.test.p_value
-
-    @property
-    def adjusted_difference(self) -> float:
-        """MSE difference plus the mean squared difference of the two forecasts."""
-        return self.test.mean_difference
-
-    def __str__(self) -> str:
-        return (
-            f"Clark-West: MSE difference {self.mse_difference:.4g}, adjusted {self.adjusted_difference:.4g}, "
-            f"t = {self.statistic:.3f}, p = {self.p_value:.3g} (one-sided); {self.test.method}, n = {self.test.n}"
-            f"{'; ' if self.test.note else ''}{self.test.note}"
-        )
+    test: MeanTest
 
 
 @dataclass(frozen=True)
-class CalibrationResult:
+class CalibrationResult(Answer):
     """Answer of a Mincer-Zarnowitz regression; `statistic` is F of intercept 0 (percent^2) and slope 1."""
 
+    title = "Mincer-Zarnowitz"
     statistic: float
     p_value: float
     intercept: float
@@ -215,20 +139,3 @@ class CalibrationResult:
     horizon: int
     n: int
     note: str = ""
-
-    def __str__(self) -> str:
-        line = (
-            f"Mincer-Zarnowitz: intercept {self.intercept:.4g} ({self.intercept_error:.2g}), slope {self.slope:.4g} "
-            f"({self.slope_error:.2g}), R^2 = {self.r_squared:.3f}; (0, 1): F = {self.statistic:.3f}, "
-            f"p = {self.p_value:.3g}; {self.lags} lags, n = {self.n}"
-        )
-        return f"{line}; {self.note}" if self.note else line
-
-
-def _line(name: str, result: DieboldMarianoResult | CosineResult, method: str) -> str:
-    line = (
-        f"{name}: mean difference {result.mean_difference:.4g}, t = {result.statistic:.3f}, "
-        f"p = {result.p_value:.3g} ({result.alternative}, t({result.df})); {method}, n = {result.n}"
-    )
-    left_out = f"{result.n_left_out} sessions without cells left out" if result.n_left_out else ""
-    return "; ".join(part for part in (line, left_out, result.note) if part)

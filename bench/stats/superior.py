@@ -11,16 +11,18 @@ from bench.stats.bootstrap import DRAWS, SEED, long_enough, mean_block, too_few
 from bench.stats.daily import Array, checked_daily
 from bench.stats.diebold_mariano import lags_used, long_run_variance
 from bench.stats.differences import check_options, of_series
+from bench.stats.results import Answer
 
 
 @dataclass(frozen=True)
-class SuperiorAbilityResult:
+class SuperiorAbilityResult(Answer):
     """p that no entry has a smaller expected loss than the reference: `p_value` is Hansen's consistent one.
 
     `lower` and `upper` bound it: without the entries that are worse than the reference, and with all of them
     as good as it (White's reality check). `n_entries` were compared, those that differ from the reference.
     """
 
+    title = "superior predictive ability"
     p_value: float
     lower: float
     upper: float
@@ -29,13 +31,6 @@ class SuperiorAbilityResult:
     block: int
     draws: int
     note: str = ""
-
-    def __str__(self) -> str:
-        line = (
-            f"superior predictive ability of {self.n_entries} entries: p = {self.p_value:.3g} "
-            f"({self.lower:.3g} to {self.upper:.3g}); mean block {self.block}, n = {self.n}"
-        )
-        return f"{line}; {self.note}" if self.note else line
 
 
 def superior_predictive_ability(

@@ -15,7 +15,7 @@ import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
 from bench.board.cells import Cells, cells_of, check_cells
-from bench.board.render.markdown import probability
+from bench.board.render.numbers import probability
 from bench.errors import BenchError
 from bench.plugin.measures import garman_klass
 from bench.plugin.tasks import Task

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ from bench.stats import (
     panel_test,
     pesaran_timmermann,
 )
-from bench.stats.differences import integer_cube_root
-from bench.stats.ewc import cosine_count, cosine_variance
+from bench.stats.ewc import cosine_variance
+from bench.stats.protocol import bartlett_lags, beside, cosine_count, headline, integer_cube_root
 
 DATA = Path(__file__).parent
 
@@ -64,7 +65,8 @@ def test_agrees_with_r(row):
     assert_allclose(result.mean_difference, float(row["mean_d"]), rtol=0, atol=1e-10)
     assert_allclose(result.statistic, float(row["statistic"]), rtol=0, atol=1e-10)
     assert_allclose(result.p_value, float(row["p_value"]), rtol=0, atol=1e-10)
-    assert (result.horizon_used, result.n, result.fallback) == (int(row["h_used"]), int(row["n"]), bool(row["warning"]))
+    assert (result.horizon, result.n, result.fallback) == (h, int(row["n"]), bool(row["warning"]))
+    assert int(row["h_used"]) == (1 if result.fallback else h)
 
 
 def test_the_reference_has_both_pairs_kernels_and_horizons():
@@ -110,7 +112,7 @@ def test_rectangular_falls_back_to_horizon_one_as_r_does():
     result = diebold_mariano(a, b, horizon=2, kernel="rectangular")
     once = diebold_mariano(a, b, horizon=1, lags=0)
     assert long_run_variance(a - b, 1, "rectangular") < 0
-    assert (result.fallback, result.horizon, result.horizon_used, result.lags) == (True, 2, 1, 0)
+    assert (result.fallback, result.horizon, result.lags) == (True, 2, 0)
     assert_allclose(result.statistic, once.statistic, rtol=1e-12)
     assert_allclose(result.p_value, once.p_value, rtol=1e-12)
     assert "repeated with horizon 1" in str(result)
@@ -250,15 +252,17 @@ def test_panels_that_cannot_be_compared():
 def test_the_headline_is_bartlett_for_one_step_and_cosine_for_more():
     a, b = panel(753)
     one, five = panel_test(a, b, 1), panel_test(a, b, 5)
-    assert (one.method, five.method) == ("bartlett", "cosine")
-    assert one.headline is one.bartlett
-    assert one.bartlett == panel_diebold_mariano(a, b)
-    assert five.bartlett == panel_diebold_mariano(a, b, horizon=5)
-    assert five.headline == equal_weighted_cosine(a, b, horizon=5)
-    assert (five.p_value, five.statistic, five.n) == (five.headline.p_value, five.headline.statistic, 753)
-    assert five.mean_difference == five.bartlett.mean_difference
-    assert "Bartlett with 10 lags" in str(five)
-    assert "cosine" not in str(one)
+    assert [headline(h) for h in (1, 5, 21)] == ["bartlett", "cosine", "cosine"]
+    assert [beside(h) for h in (1, 5, 21)] == ["cosine", "bartlett", "bartlett"]
+    assert (replace(one, beside=None), one.beside) == (panel_diebold_mariano(a, b), equal_weighted_cosine(a, b))
+    assert replace(five, beside=None) == equal_weighted_cosine(a, b, horizon=5)
+    assert five.beside == panel_diebold_mariano(a, b, horizon=5)
+    assert five.beside.lags == bartlett_lags(753, 5) == 10
+    assert five.mean_difference == five.beside.mean_difference
+    assert str(five).startswith("equal-weighted cosine: ")
+    assert "beside it, bartlett" in str(five)
+    assert str(one).startswith("Diebold-Mariano: ")
+    assert "beside it, cosine" in str(one)
 
 
 def test_ten_days_of_a_month_ahead_are_no_test_but_no_error():
@@ -266,7 +270,7 @@ def test_ten_days_of_a_month_ahead_are_no_test_but_no_error():
     result = panel_test(a, b, horizon=21)
     assert math.isnan(result.p_value)
     assert "too few" in result.note
-    assert math.isnan(result.bartlett.p_value)
+    assert math.isnan(result.beside.p_value)
     assert 0 <= panel_test(a, b, horizon=1).p_value <= 1
 
 

@@ -126,7 +126,7 @@ def test_pairwise_of_identical_and_constantly_different_columns():
         assert (result.statistic[0, 2], result.statistic[2, 1], result.p_value[1, 2]) == (-math.inf, math.inf, 0.0)
     assert pairwise_test(base).p_value.tolist() == [[1.0]]
     assert pairwise_test(np.ones((50, 2))).p_value.tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    assert "0 pairs" in str(pairwise_test(base))
+    assert str(pairwise_test(base)).startswith("pairwise tests: method bartlett, df 299, lags 6, horizon 1")
 
 
 @pytest.mark.parametrize(("n", "horizon"), [(10, 21), (1, 1), (0, 1), (0, 5)])
@@ -373,7 +373,7 @@ def test_superior_ability_is_that_of_arch_on_scaled_differences():
     test = SPA(np.zeros(300), -d / omega, block_size=result.block, reps=DRAWS, bootstrap="stationary", seed=1)
     test.compute()
     assert_allclose([result.lower, result.p_value, result.upper], test.pvalues, atol=1e-12)
-    assert "4 entries" in str(result)
+    assert "n entries 4" in str(result)
     assert superior_predictive_ability(losses[:, 0], losses[:, 1:], draws=DRAWS).p_value > 0.2
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from bench.board.gather import Gathered, TaskScores
 from bench.board.model import Board, TaskTable
-from bench.board.render.markdown import FIGURES, probability
+from bench.board.render.markdown import FIGURES
+from bench.board.render.numbers import probability
 from bench.board.render.training import attention_of, curves_of, draw_attention, draw_training
 from bench.stats import losses
 from bench.stats.regimes import CRISIS

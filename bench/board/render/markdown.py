@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from tabulate import tabulate
+from itertools import zip_longest
 
 from bench.board.model import Absent, Board, Card, Row, TaskTable
+from bench.board.render.footnotes import conventions
+from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability
+from bench.stats.metrics import METRICS, Metric, columns
 from bench.stats.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
@@ -21,7 +22,6 @@ FIGURES = {
     "attention": "attention by lag of the entries that keep it",
 }
 """The figures of a board, by file name, and what each shows."""
-NONE = "-"
 
 
 def render(board: Board) -> str:
@@ -35,7 +35,7 @@ def render(board: Board) -> str:
         if any(row.true_qlike is not None for row in table.rows):
             parts.append(_truth(table))
     parts += [_figures(board), _luck(board)]
-    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", _conventions(board)]
+    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", conventions(board)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -46,45 +46,6 @@ def render_headline(board: Board, rows: int | None = None) -> str:
         return f"{board.dataset} {board.split}: no result of {board.headline}"
     parts = [f"{board.dataset} {board.split}, {table.task}", _scores(board, table, rows), _absent(table.absent)]
     return "\n\n".join(part for part in parts if part)
-
-
-def grid(headers: list[str], rows: Iterable[list[str]], left: int = 1) -> str:
-    """A markdown table; the first `left` columns are text."""
-    align = ["left"] * left + ["right"] * (len(headers) - left)
-    return tabulate(list(rows), headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
-
-
-def probability(p_value: float | None) -> str:
-    """A p-value as it is printed: three digits, `<.001` below.
-
-    >>> probability(0.0123), probability(1e-9), probability(None)
-    ('.012', '<.001', 'n/a')
-    """
-    if p_value is None:
-        return "n/a"
-    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
-
-
-def loss(value: float | None) -> str:
-    """A QLIKE as it is printed."""
-    if value is None:
-        return NONE
-    return f"{value:.4f}" if value >= 0.02 else f"{value:.5f}"
-
-
-def percent(value: float | None) -> str:
-    """A skill as it is printed, in percent."""
-    return NONE if value is None else f"{100 * value:+.1f}"
-
-
-def plain_text(reason: str) -> str:
-    """A stranger's words in a table cell: one line, nothing that markdown or HTML would read."""
-    cleaned = " ".join(reason.split())[:300]
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in cleaned)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
 
 
 def _details(summary: str, tables: list[str]) -> str:
@@ -132,11 +93,10 @@ def _about(board: Board, table: TaskTable) -> str:
             f"`{table.derived_from}` forecasts where an entry has none of its own; of these, the MSE on variance is "
             f"that of `{table.derived_from}` divided by {length**2}, so a test on it says the same."
         )
-    cosine = f"equal-weighted cosine, t({table.cosines})"
-    if table.method == "bartlett":
-        text += f" Tests: panel Diebold-Mariano, Bartlett with {table.lags} lags; in brackets {cosine}, not adjusted."
-    elif table.method:
-        text += f" Tests: panel {cosine}; in brackets Bartlett with {table.lags} lags, not adjusted."
+    tests = {"bartlett": f"Bartlett with {table.lags} lags", "cosine": f"equal-weighted cosine, t({table.cosines})"}
+    if headline := tests.pop(table.method, ""):
+        name = "Diebold-Mariano, " if table.method == "bartlett" else ""
+        text += f" Tests: panel {name}{headline}; in brackets {', '.join(tests.values())}, not adjusted."
     if table.gap is not None:
         text += f" Smallest resolvable gap to `{board.anchor}`: {loss(table.gap)}."
     return text
@@ -146,23 +106,29 @@ def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
     if not table.rows:
         return "No entry has finished this task."
     reference, anchor = board.skill_reference, board.anchor
-    baseline = next((row.direction for row in table.rows if row.entry == board.baseline), None)
-    direction = "dir. acc." if baseline is None else f"dir. acc. ({baseline:.3f})"
-    headers = ["tier", "entry", "QLIKE", f"skill vs {reference} %", "wins", "MSE var", "RMSE vol", direction]
+    ranking, *others = columns("main", table.rows[0].scores)
+    headers = ["tier", "entry", ranking.title, f"skill vs {reference} %", "wins"]
+    headers += [_head_of(metric, board, table) for metric in others]
     tested = [name for name in dict.fromkeys([reference, anchor]) if any(name in row.tests for row in table.rows)]
     headers += [f"p vs {name}" for name in tested]
 
     def cells(row: Row) -> list[str]:
         own = " (direct)" if table.derived_from and not row.derived else ""
         return [
-            str(row.tier), f"`{row.entry}`{own}", loss(row.qlike), _skill(row),
-            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}", _short(row.mse_var),
-            f"{row.rmse_vol:.2f}",
-            "n/a" if row.direction is None else f"{row.direction:.3f}", *(_p(row, name) for name in tested),
+            str(row.tier), f"`{row.entry}`{own}", ranking.printed(row.scores[ranking.name]), _skill(row),
+            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}",
+            *(metric.printed(row.scores[metric.name]) for metric in others), *(_p(row, name) for name in tested),
         ]  # fmt: skip
 
     shown = table.rows if rows is None else table.rows[:rows]
     return grid(headers, map(cells, shown), left=2)
+
+
+def _head_of(metric: Metric, board: Board, table: TaskTable) -> str:
+    """The head of a metric's column; of a yardstick the baseline's value stands in brackets."""
+    title = metric.title.format(baseline=board.baseline)
+    values = [row.scores[metric.name] for row in table.rows if row.entry == board.baseline and metric.yardstick]
+    return title + "".join(f" ({metric.printed(value)})" for value in values if value is not None)
 
 
 def _skill(row: Row) -> str:
@@ -185,14 +151,17 @@ def _p(row: Row, reference: str) -> str:
 
 def _more(board: Board, table: TaskTable) -> str:
     market = [f"QLIKE {board.market}"] if board.market else []
-    headers = ["entry", *market, "MSE vol", "MAE vol", "bias", f"R² vs {board.baseline}"]
-    headers += [f"symbols better / worse than {board.anchor}", f"p of dir. acc. ({board.baseline})", "p in the set"]
+    names = table.rows[0].scores
+    metrics, tested = columns("more", names), [metric for metric in METRICS.values() if metric.p_name in names]
+    headers = ["entry", *market, *(metric.title.format(baseline=board.baseline) for metric in metrics)]
+    headers += [f"symbols better / worse than {board.anchor}"]
+    headers += [*(f"p of {metric.title} ({board.baseline})" for metric in tested), "p in the set"]
     rows = [
         [
-            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []), f"{row.mse_vol:.2f}", f"{row.mae_vol:.2f}",
-            f"{row.bias:.3f}", NONE if row.r_squared is None else f"{row.r_squared:.3f}",
+            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []),
+            *(metric.printed(row.scores[metric.name]) for metric in metrics),
             NONE if row.symbols_better is None else f"{row.symbols_better} / {row.symbols_worse}",
-            NONE if row.direction_p_value is None else probability(row.direction_p_value),
+            *(NONE if (p := row.scores[metric.p_name]) is None else probability(p) for metric in tested),
             probability(row.set_p_value),
         ]
         for row in table.rows
@@ -202,20 +171,22 @@ def _more(board: Board, table: TaskTable) -> str:
 
 def _regimes(board: Board, table: TaskTable) -> list[str]:
     """One table for each definition of a regime."""
-    tables = []
+    tables, names = [], table.rows[0].scores
+    metrics = [metric for metric in METRICS.values() if metric.by_regime and metric.name in names]
     for name, title in (("month", "by calendar month of the target"), ("origin", "by the VIX at the origin")):
         counts = table.regime_counts[name]
         labels = [label for label in (CALM, CRISIS) if counts.get(label)]
         if not labels:
             continue
-        headers = [title, *(f"QLIKE {label} (n={counts[label]})" for label in labels)]
-        headers += [f"MSE var {label}" for label in labels]
+        heads = [f"{metric.title} {label}" for metric in metrics for label in labels]
+        sizes = [f" (n={counts[label]})" for label in labels]
+        headers = [title, *(head + size for head, size in zip_longest(heads, sizes, fillvalue=""))]
         headers += [f"skill vs {board.skill_reference} {label} %" for label in labels]
         rows = []
         for row in table.rows:
             scores = [row.regimes[name][label] for label in labels]
-            cells = [f"`{row.entry}`", *(loss(s.qlike) for s in scores), *(_short(s.mse_var) for s in scores)]
-            rows.append(cells + [percent(score.skill) for score in scores])
+            cells = [metric.printed(score[metric.name]) for metric in metrics for score in scores]
+            rows.append([f"`{row.entry}`", *cells, *(percent(score["skill"]) for score in scores)])
         tables.append(grid(headers, rows))
     tables.append(_conditionals(board, table))
     return tables
@@ -331,71 +302,3 @@ def _reproduced(card: Card) -> str:
         return "self-reported"
     some = f" ({', '.join(days)})" if len(days) < len(card.reproduced) else ""
     return f"reproduced {min(days.values())}{some}"
-
-
-CONVENTIONS = """
-QLIKE `y/f - ln(y/f) - 1` orders the rows of a tier; it has no unit and is robust to noise in the measure
-(Patton 2011). Noise floor: what the true variance of a Brownian motion would score.
-
-Tier 1 is the 90 % model confidence set (Hansen, Lunde and Nason 2011; statistic T_max, stationary bootstrap
-over days, 10,000 draws, mean block the square root of n or twice the horizon, whichever is longer): the entries
-that cannot be excluded as the one of lowest expected loss. It is no claim of equality: two of its members may
-differ in a test of the two, above all where a noisy row keeps others in. Further tiers repeat the procedure on
-the rest: a reading aid without joint coverage. p in the set: the level at which a row would leave tier 1.
-
-Skill: 1 less the geometric mean over symbols of QLIKE over that of `{reference}`, with its 90 % bootstrap
-interval over days. Interval and p may disagree: 90 against 95 %, one row against all (Holm), a ratio by symbol
-against a mean difference, whose signs may differ where both are small. In simulations the interval covers 88,
-83 and 82 % at 1, 5 and 21 sessions (docs/size_and_power.md): one that just excludes 0 is weak evidence. Wins:
-symbols on which the QLIKE is below that of `{reference}`.
-
-p: two-sided, of equal QLIKE, on the daily mean over symbols (stock-days are not independent); ↓ the row's mean
-loss is the smaller one, ↑ the larger one. Adjusted by Holm over the rows, for each reference and task on its
-own. In brackets, and under GW p, change p and p of dir. acc., p-values are not adjusted. At one session the
-Bartlett test rejects too often where differences last for weeks: believe the larger of the two.
-
-MSE var: squared error of the variance in (percent squared) squared, robust. MSE, RMSE and MAE vol: of the
-annualised volatility in percentage points; what people read, but not robust to noise in the measure.
-
-Averages are over days for each symbol, then over symbols; all rows are scored on the same cells.
-
-Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known
-value. Volatility reverts, so a constant does well{constant}: the yardstick is `{baseline}`, in brackets at the head
-of the column; the p under More scores is against it. A forecast that is the latest value has none.
-
-Bias: geometric mean over symbols of mean forecast over mean target. R²: 1 less the MSE of the variance over
-that of `{baseline}`, out of sample, by symbol, then averaged.
-
-Symbols better / worse: number of symbols on which a Diebold-Mariano test against `{anchor}` rejects at 5 %
-(Holm over symbols). They move together, so the count is a description.
-
-Month: the mean VIX close of the target's calendar month is below {threshold} (calm) or not (crisis), known only
-afterwards: no test inside it. Origin: the VIX close at the origin; skill is on its sessions alone. GW:
-Giacomini and White (2006), equal loss with `{reference}` in both regimes; change: that the difference in QLIKE
-(not its ratio, the skill) is the same in both. With refits on growing samples both are statements about these
-forecasts.
-
-Smallest resolvable gap: 2.80 HAC standard errors of the daily mean difference, median over the first two tiers:
-what one test at 5 % would find 80 % of the time for a typical pair.
-
-Runs: versions of the entry's code that were run on this split so far. ± seeds: standard deviation of the QLIKE
-of single seeds; the row is the mean variance over seeds. Seconds and milliseconds are summed over seeds and
-over tasks that are run one by one; peak MB is of one worker; parameters are per symbol or, for pooled models,
-per network. Tuned on: the split on which the entry's settings were chosen, where it says so. Forecasts:
-reproduced, with the day, where a second run gave the same within the entry's tolerance (docs/reproduce.md), else
-self-reported.
-"""
-
-
-def _conventions(board: Board) -> str:
-    """The footnotes, one a line."""
-    table = board.table(board.headline)
-    direction = next((row.direction for row in table.rows if row.entry == board.baseline), None) if table else None
-    text = CONVENTIONS.format(
-        reference=board.skill_reference,
-        anchor=board.anchor,
-        baseline=board.baseline,
-        threshold=f"{board.vix_crisis:g}",
-        constant="" if direction is None else f" (here {100 * direction:.0f} % on {board.headline})",
-    )
-    return "\n".join(f"- {' '.join(note.split())}" for note in text.strip().split("\n\n"))
