@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from bench import store
 from bench.errors import BenchError
+from bench.files import locked
+from bench.publish.upkeep import update_boards
 from bench.registry.config import Registry
 from bench.registry.entries import Entry
 from bench.run import execute as executor
@@ -81,12 +83,21 @@ def reproduce(
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
 
-def keep(attempts: Sequence[Attempt]) -> None:
-    """Write `reproduced.json` beside the results that were reproduced, unless they have changed since."""
-    for attempt in attempts:
-        run = store.read_run(attempt.place)
-        if attempt.record is not None and run is not None and run.digest == attempt.record.digest:
-            store.write_reproduction(attempt.place, attempt.record)
+def keep(registry: Registry, attempts: Sequence[Attempt], waiting: Callable[[], None] = lambda: None) -> list[Path]:
+    """Writes `reproduced.json` beside the results that were reproduced, unless they have changed since.
+
+    Brings their boards up to date; returns the paths of these.
+    """
+    kept = {attempt.place: attempt.record for attempt in attempts if attempt.record is not None}
+    datasets = sorted({place.dataset for place in kept})
+    with ExitStack() as held:
+        for dataset in datasets:
+            held.enter_context(locked(registry.results, dataset, waiting))
+        for place, record in kept.items():
+            run = store.read_run(place)
+            if run is not None and run.digest == record.digest:
+                store.write_reproduction(place, record)
+        return update_boards(registry, registry.results, datasets)
 
 
 def _published(
