@@ -119,26 +119,19 @@ def _tell_events(events: list[Event], as_json: bool, none: str) -> None:
     from tabulate import tabulate
 
     if as_json:
-        show_json([{name: value for name, value in asdict(event).items() if value is not None} for event in events])
+        show_json([event.plain() for event in events])
     elif not events:
         say(none)
     else:
-        rows = [
-            {
-                "event": event.event,
-                "dataset": event.dataset,
-                "split": event.split,
-                "task": event.task,
-                "entry": event.entry + (f" (study {event.study})" if event.study else ""),
-                "version": event.version,
-                "identity": event.identity[:12],
-                "digest": event.digest[:12],
-                "note": event.reason
-                or (f"replaces {event.replaces.version} {event.replaces.identity[:12]}" if event.replaces else ""),
-            }
-            for event in events
-        ]
-        show(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+        columns = ["event", "dataset", "split", "task", "entry", "version", "identity", "digest", "note"]
+        show(tabulate(map(_row, events), headers=columns, tablefmt="simple", disable_numparse=True))
+
+
+def _row(event: Event) -> list[str]:
+    entry = event.entry + (f" (study {event.study})" if event.study else "")
+    replaces = f"replaces {event.replaces.version} {event.replaces.identity[:12]}" if event.replaces else ""
+    digests = event.identity[:12], event.digest[:12]
+    return [event.event, *event.key[:3], entry, event.version, *digests, event.reason or replaces]
 
 
 # The guards -----------------------------------------------------------------------------------------

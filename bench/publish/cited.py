@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.errors import BenchError, did_you_mean
-from bench.publish.citation import (
-    CitedEntry,
-    Reference,
-    Release,
-    Standing,
-    cite_benchmark,
-    cite_entry,
-    own_bibtex,
-    read_metadata,
-    read_standing,
-)
+from bench.publish import citation
+from bench.publish.citation import CitedEntry, Reference, Release, Standing
 from bench.publish.editions import Edition, editions, open_edition
 from bench.registry.config import Registry
 from bench.registry.entries import Catalogue
@@ -59,16 +50,16 @@ def cite(
     if frozen is not None:
         release = frozen.release
     else:
-        metadata = read_metadata(registry.root)
+        metadata = citation.read_metadata(registry.root)
         release = Release(metadata, metadata.version, registry.settings.protocol)
     if entry is None:
-        return Citation(release, (cite_benchmark(release),), None, tuple(notes))
+        return Citation(release, (citation.cite_benchmark(release),), None, tuple(notes))
     cited = _entry(catalogue, frozen, entry)
     standing = _standing(registry, frozen, entry, dataset)
     if standing is None:
         notes.append(f"no score of {entry} in {_where(frozen)}")
-    references = cite_entry(release, entry, cited, standing), cite_benchmark(release)
-    return Citation(release, references, own_bibtex(entry, cited), tuple(notes))
+    references = citation.cite_entry(release, entry, cited, standing), citation.cite_benchmark(release)
+    return Citation(release, references, citation.own_bibtex(entry, cited), tuple(notes))
 
 
 def _entry(catalogue: Catalogue, frozen: Edition | None, entry: str) -> CitedEntry:
@@ -86,7 +77,7 @@ def _standing(registry: Registry, frozen: Edition | None, entry: str, dataset: s
         raise BenchError(f"no dataset `{dataset}`{did_you_mean(dataset, known)}")
     default = registry.settings.dataset
     for name in [dataset] if dataset else sorted(known, key=lambda name: (name != default, name)):
-        found = read_standing(folder / name / "leaderboard.json", entry)
+        found = citation.read_standing(folder / name / "leaderboard.json", entry)
         if found is not None:
             return found
     if dataset:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,12 @@ from bench.board.cells import cells_of
 from bench.board.gather import BESIDE
 from bench.board.writing import MAIN_SPLIT, board_folder
 from bench.errors import BenchError, StorageError
-from bench.files import as_json, locked, write_atomic
+from bench.files import as_json, write_atomic
 from bench.publish import keeping
 from bench.publish.citation import CitedEntry, Release, citation_files, read_metadata
 from bench.publish.editions import FOLDER, PATTERN, SUMS, Edition, Facts, FrozenDataset
 from bench.publish.guards import verify
+from bench.publish.upkeep import Waiting, held
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Entry, discover
 from bench.run.campaign import identity_of
@@ -28,7 +27,7 @@ from bench.store import Measured, Run
 from bench.store.realized import read_realized
 
 
-def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: None) -> Path:
+def freeze(registry: Registry, name: str, waiting: Waiting = lambda: None) -> Path:
     """Freezes what is stored as an edition; returns its folder, which appears whole or not at all.
 
     Raises a `BenchError` where the name is taken or no `YEAR.NUMBER`, and with a line for each thing that is in the
@@ -39,10 +38,7 @@ def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: 
     target = registry.root / FOLDER / name
     if target.exists():
         raise BenchError(f"{target} is there, and an edition never changes: choose the next number")
-    with ExitStack() as held:
-        for dataset in registry.dataset_ids():
-            if store.places(registry.results, dataset, MAIN_SPLIT):
-                held.enter_context(locked(registry.results, dataset, waiting))
+    with held(registry.results, waiting=waiting):
         keeping.remove_strangers(registry.root)
         files = contents(registry, name)
         aside = target.with_name(f".{name}.tmp")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -80,11 +80,9 @@ class Event:
         """Which result it is about."""
         return Key(self.dataset, self.split, self.task, self.entry, self.study)
 
-    def line(self) -> str:
-        """The line of the ledger, without what is empty."""
-        return json.dumps(
-            {name: value for name, value in asdict(self).items() if value is not None}, ensure_ascii=False
-        )
+    def plain(self) -> dict[str, Any]:
+        """Its values by name, without what is empty."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 State = dict[Key, Event]
@@ -109,10 +107,8 @@ def read_events(results: Path) -> list[Event]:
             events.append(_event_adapter().validate_json(line))
         except ValidationError as error:
             problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise StorageError(
-                f"{NAME}:{number}: is no event: {f'{where}: ' if where else ''}{problem['msg']}"
-            ) from error
+            said = ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"]]))
+            raise StorageError(f"{NAME}:{number}: is no event: {said}") from error
     return events
 
 
@@ -124,14 +120,9 @@ def select(
     entries: Collection[str] = (),
 ) -> list[Event]:
     """The events of a dataset, split, some tasks and entries; None and nothing stand for all."""
-    return [
-        event
-        for event in events
-        if dataset in (None, event.dataset)
-        and split in (None, event.split)
-        and (not tasks or event.task in tasks)
-        and (not entries or event.entry in entries)
-    ]
+    found = (event for event in events if dataset in (None, event.dataset) and split in (None, event.split))
+    chosen = (event for event in found if not tasks or event.task in tasks)
+    return [event for event in chosen if not entries or event.entry in entries]
 
 
 def replay(events: Iterable[Event]) -> State:
@@ -258,20 +249,19 @@ def pending(results: Path) -> list[Event]:
 
 
 def _arrival(key: Key, run: Run, before: Event | None) -> Event:
-    return Event(
-        event=REPLACED if before else ACCEPTED,
-        **key._asdict(),
-        version=run.version,
-        protocol=str(run.identity_of.get("protocol", "")),
-        identity=run.identity,
-        digest=run.digest or "",
-        replaces=Replaced(before.version, before.identity) if before else None,
-    )
+    event = REPLACED if before else ACCEPTED
+    replaces = Replaced(before.version, before.identity) if before else None
+    protocol = str(run.identity_of.get("protocol", ""))
+    return Event(event, *key[:4], run.version, protocol, run.identity, run.digest or "", key.study, replaces)
 
 
 def withdrawal(before: Event, reason: str) -> Event:
     """The event that takes a result away."""
     return replace(before, event=WITHDRAWN, replaces=None, reason=reason)
+
+
+def _line(event: Event) -> str:
+    return json.dumps(event.plain(), ensure_ascii=False) + "\n"
 
 
 def append(results: Path, events: list[Event]) -> None:
@@ -282,4 +272,4 @@ def append(results: Path, events: list[Event]) -> None:
     replay([*read_events(results), *events])
     old = path.read_bytes() if path.is_file() else b""
     end = b"" if old.endswith(b"\n") or not old else b"\n"
-    write_atomic(path, old + end + "".join(f"{event.line()}\n" for event in events).encode())
+    write_atomic(path, old + end + "".join(map(_line, events)).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,7 @@ import numpy as np
 
 from bench import store
 from bench.errors import BenchError
-from bench.files import locked
-from bench.publish.upkeep import update_boards
+from bench.publish.upkeep import Waiting, held, update_boards
 from bench.registry.config import Registry
 from bench.registry.entries import Entry
 from bench.run import execute as executor
@@ -83,16 +82,16 @@ def reproduce(
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
 
-def keep(registry: Registry, attempts: Sequence[Attempt], waiting: Callable[[], None] = lambda: None) -> list[Path]:
+def keep(registry: Registry, attempts: Sequence[Attempt], waiting: Waiting = lambda: None) -> list[Path]:
     """Writes `reproduced.json` beside the results that were reproduced, unless they have changed since.
 
     Brings their boards up to date; returns the paths of these.
     """
     kept = {attempt.place: attempt.record for attempt in attempts if attempt.record is not None}
-    datasets = sorted({place.dataset for place in kept})
-    with ExitStack() as held:
-        for dataset in datasets:
-            held.enter_context(locked(registry.results, dataset, waiting))
+    datasets = {place.dataset for place in kept}
+    if not kept:
+        return []
+    with held(registry.results, datasets, waiting):
         for place, record in kept.items():
             run = store.read_run(place)
             if run is not None and run.digest == record.digest:

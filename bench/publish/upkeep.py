@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,19 +15,24 @@ from bench.publish.ledger import Event
 from bench.registry.config import Registry
 from bench.store import DONE
 
+Waiting = Callable[[], None]
+"""Called once where another run holds the results."""
+
 
 @contextmanager
-def all_locked(results: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the results of every dataset for writing, one after the other in one order."""
+def held(results: Path, datasets: Iterable[str] | None = None, waiting: Waiting = lambda: None) -> Iterator[None]:
+    """Hold the results of these datasets for writing, or of all, one after the other in one order."""
     with ExitStack() as stack:
-        for path in sorted(path for path in results.glob("*") if path.is_dir()):
-            stack.enter_context(locked(results, path.name, waiting))
+        if datasets is None:
+            datasets = [path.name for path in results.glob("*") if path.is_dir()]
+        for name in sorted(datasets):
+            stack.enter_context(locked(results, name, waiting))
         yield
 
 
-def update_ledger(results: Path, waiting: Callable[[], None] = lambda: None) -> list[Event]:
+def update_ledger(results: Path, waiting: Waiting = lambda: None) -> list[Event]:
     """Appends what has changed in a results folder to its ledger; returns the new events. Errors as `pending`."""
-    with all_locked(results, waiting):
+    with held(results, waiting=waiting):
         events = ledger.pending(results)
         ledger.append(results, events)
     return events
@@ -52,7 +57,7 @@ def withdraw(
     dataset: str,
     split: str | None = None,
     tasks: Collection[str] = (),
-    waiting: Callable[[], None] = lambda: None,
+    waiting: Waiting = lambda: None,
 ) -> tuple[list[Event], list[Path]]:
     """Removes an entry's results on a dataset, says so in the ledger and writes the boards without them.
 
@@ -68,7 +73,7 @@ def withdraw(
     reason = " ".join(reason.split())
     if not reason:
         raise BenchError('a withdrawal needs a reason: --reason "..."')
-    with all_locked(results, waiting):
+    with held(results, waiting=waiting):
         state = ledger.replay(ledger.read_events(results))
         wanted = ledger.select(state.values(), dataset, split, tasks, [entry])
         events = [ledger.withdrawal(event, reason) for event in wanted]
