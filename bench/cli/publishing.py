@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,7 +73,7 @@ def ledger_(
     as_json: JsonOption = False,
 ) -> None:
     """Show which results were accepted, replaced and withdrawn, or append to that."""
-    from bench.publish import ledger, upkeep
+    from bench.publish import ledger
 
     work: Workspace = context.obj
     folder = work.results(results)
@@ -83,27 +83,29 @@ def ledger_(
         raise BenchError("--reason belongs to --withdraw ENTRY")
     if (update or withdraw is not None) and entries:
         raise BenchError("entries are named only to show them; to withdraw one: --withdraw ENTRY")
-    if update:
-        events = upkeep.update_ledger(folder, _waiting)
-        _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
-        return
     before = ledger.read_events(folder)
     known = {event.entry for event in before} | set(work.catalogue.entries)
-    for entry in [withdraw] if withdraw is not None else entries or []:
+    for entry in entries or filter(None, [withdraw]):
         if entry not in known:
             raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
-    if withdraw is None:
+    if not update and withdraw is None:
         _tell_events(ledger.select(before, dataset, split, task or (), entries or ()), as_json, "no lines")
         return
-    if dataset is None:
-        raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
-    events, boards = upkeep.withdraw(
-        work.registry, folder, withdraw, reason or "", dataset=dataset, split=split, tasks=task or (), waiting=_waiting
-    )
-    _tell_boards(boards)
-    if withdraw in work.catalogue.entries:
-        say(f"its row is still under submissions/: remove it, or the next `bench run` makes {withdraw} again")
-    _tell_events(events, as_json, "")
+    from bench.publish import upkeep
+
+    if withdraw is None:
+        events = upkeep.update_ledger(folder, _waiting)
+    else:
+        if dataset is None:
+            raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
+        events, boards = upkeep.withdraw(
+            work.registry, folder, withdraw, reason or "", dataset=dataset, split=split, tasks=task or (),
+            waiting=_waiting,
+        )  # fmt: skip
+        _tell_boards(boards)
+        if withdraw in work.catalogue.entries:
+            say(f"its row is still under submissions/: remove it, or the next `bench run` makes {withdraw} again")
+    _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
 
 
 def _waiting() -> None:
@@ -155,8 +157,7 @@ def verify_(
     report = verify(work.registry, base)
     against = f", against {report.base[:12]}" if report.base else ""
     if as_json:
-        facts: dict[str, Any] = asdict(report)
-        show_json({"ok": not report.failures, **facts})
+        show_json({"ok": not report.failures, **asdict(report)})
     else:
         for failure in report.failures:
             show(str(failure))
