@@ -38,7 +38,8 @@ def export(root: Path, commit: str, wanted: Callable[[str], bool], target: Path)
     if not names:
         return
     with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-        if _git(root, "archive", "--format=tar", f"--output={file.name}", commit) is None:
+        as_stored = "-c", "core.autocrlf=false"
+        if _git(root, *as_stored, "archive", "--format=tar", f"--output={file.name}", commit) is None:
             raise BenchError(f"the files of commit {commit[:12]} cannot be read")
         hidden = names - _unpack(Path(file.name), wanted, target)
     if hidden:  # or a request could hide what the next one is compared with

@@ -57,6 +57,13 @@ def test_the_wanted_files_are_exported_to_the_byte(root: Path) -> None:
     assert exported(root, first, "nowhere/") == {}
 
 
+def test_ends_of_lines_are_those_of_the_commit(root: Path) -> None:
+    (root / "results" / "run.json").write_bytes(b"{}\n")
+    revision = commit(root)
+    git(root, "config", "core.autocrlf", "true")
+    assert exported(root, revision)["results/run.json"] == b"{}\n"
+
+
 def test_a_root_below_the_top_of_the_repository(root: Path) -> None:
     revision = commit(root)
     assert exported(root / "results", revision, "run") == {"run.json": b"{}\r\n"}
