@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,104 +83,57 @@ def ledger_(
         raise BenchError("--reason belongs to --withdraw ENTRY")
     if (update or withdraw is not None) and entries:
         raise BenchError("entries are named only to show them; to withdraw one: --withdraw ENTRY")
-    if withdraw is not None and dataset is None:
-        raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
+    before = ledger.read_events(folder)
+    known = {event.entry for event in before} | set(work.catalogue.entries)
+    for entry in entries or filter(None, [withdraw]):
+        if entry not in known:
+            raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
+    if not update and withdraw is None:
+        _tell_events(ledger.select(before, dataset, split, task or (), entries or ()), as_json, "no lines")
+        return
+    from bench.publish import upkeep
 
-    def is_wanted(event: Event) -> bool:
-        named = dataset in (None, event.dataset) and split in (None, event.split)
-        return named and (not task or event.task in task) and (not entries or event.entry in entries)
-
-    if update:
-        with _all_locked(folder):
-            events = ledger.changes(ledger.replay(ledger.read_events(folder)), folder)
-            ledger.append(folder, events)
-        _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
-    elif withdraw is not None:
-        events = _withdraw(work, folder, withdraw, is_wanted, " ".join((reason or "").split()))
-        _tell_events(events, as_json, "")
+    if withdraw is None:
+        events = upkeep.update_ledger(folder, _waiting)
     else:
-        events = ledger.read_events(folder)
-        for entry in entries or []:
-            _check_known(work, entry, events)
-        _tell_events(list(filter(is_wanted, events)), as_json, "no lines")
+        if dataset is None:
+            raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
+        events, boards = upkeep.withdraw(
+            work.registry, folder, withdraw, reason or "", dataset=dataset, split=split, tasks=task or (),
+            waiting=_waiting,
+        )  # fmt: skip
+        _tell_boards(boards)
+        if withdraw in work.catalogue.entries:
+            say(f"its row is still under submissions/: remove it, or the next `bench run` makes {withdraw} again")
+    _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
 
 
-def _check_known(work: Workspace, entry: str, events: Iterable[Event]) -> None:
-    """Raises where an entry is neither in the ledger nor under submissions/."""
-    known = {event.entry for event in events} | set(work.catalogue.entries)
-    if entry not in known:
-        raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
+def _waiting() -> None:
+    say("waiting: a run holds these results")
 
 
-def _withdraw(
-    work: Workspace, folder: Path, entry: str, is_wanted: Callable[[Event], bool], reason: str
-) -> list[Event]:
-    """Remove an entry's results that the ledger has, and write the boards without them."""
-    from bench.publish import ledger
-
-    if not reason:
-        raise BenchError('a withdrawal needs a reason: --reason "..."')
-    with _all_locked(folder):
-        before = ledger.read_events(folder)
-        _check_known(work, entry, before)
-        state = ledger.replay(before)
-        mine = [event for event in state.values() if event.entry == entry and is_wanted(event)]
-        if not mine:
-            raise BenchError(f"the ledger has no such result of {entry}; what was never accepted is just removed")
-        events = ledger.withdraw(folder, mine, reason)
-        _write_boards(work, folder, {event.dataset for event in events})
-    if entry in work.catalogue.entries:
-        say(f"its row is still under submissions/: remove it, or the next `bench run` makes {entry} again")
-    return events
-
-
-@contextmanager
-def _all_locked(folder: Path) -> Iterator[None]:
-    """Hold the results of every dataset for writing, one after the other in one order."""
-    from bench.files import locked
-
-    with ExitStack() as stack:
-        for path in sorted(path for path in folder.glob("*") if path.is_dir()):
-            stack.enter_context(locked(folder, path.name, lambda: say("waiting: a run holds these results")))
-        yield
-
-
-def _write_boards(work: Workspace, folder: Path, datasets: Iterable[str]) -> None:
-    """Bring the boards of these datasets up to date."""
-    from bench import store
-    from bench.board import ensure_board
-
-    found = {(place.dataset, place.split, place.study or "") for place in store.all_places(folder)}
-    for dataset, split, study in sorted(found):
-        if dataset in datasets:
-            _, path = ensure_board(work.scope(dataset, split, folder, study or None))
-            say(f"board: {path}")
+def _tell_boards(boards: Iterable[Path]) -> None:
+    for path in boards:
+        say(f"board: {path}")
 
 
 def _tell_events(events: list[Event], as_json: bool, none: str) -> None:
     from tabulate import tabulate
 
     if as_json:
-        show_json([{name: value for name, value in asdict(event).items() if value is not None} for event in events])
+        show_json([event.plain() for event in events])
     elif not events:
         say(none)
     else:
-        rows = [
-            {
-                "event": event.event,
-                "dataset": event.dataset,
-                "split": event.split,
-                "task": event.task,
-                "entry": event.entry + (f" (study {event.study})" if event.study else ""),
-                "version": event.version,
-                "identity": event.identity[:12],
-                "digest": event.digest[:12],
-                "note": event.reason
-                or (f"replaces {event.replaces.version} {event.replaces.identity[:12]}" if event.replaces else ""),
-            }
-            for event in events
-        ]
-        show(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+        columns = ["event", "dataset", "split", "task", "entry", "version", "identity", "digest", "note"]
+        show(tabulate(map(_row, events), headers=columns, tablefmt="simple", disable_numparse=True))
+
+
+def _row(event: Event) -> list[str]:
+    entry = event.entry + (f" (study {event.study})" if event.study else "")
+    replaces = f"replaces {event.replaces.version} {event.replaces.identity[:12]}" if event.replaces else ""
+    digests = event.identity[:12], event.digest[:12]
+    return [event.event, *event.key[:3], entry, event.version, *digests, event.reason or replaces]
 
 
 # The guards -----------------------------------------------------------------------------------------
@@ -205,8 +157,7 @@ def verify_(
     report = verify(work.registry, base)
     against = f", against {report.base[:12]}" if report.base else ""
     if as_json:
-        facts: dict[str, Any] = asdict(report)
-        show_json({"ok": not report.failures, **facts})
+        show_json({"ok": not report.failures, **asdict(report)})
     else:
         for failure in report.failures:
             show(str(failure))
@@ -220,13 +171,13 @@ def verify_(
 
 
 def _verify_edition(work: Workspace, edition: Path, base: str | None, as_json: bool) -> None:
-    from bench.publish.editions import verify_edition
+    from bench.publish.derivation import verify_edition
 
     if base is not None:
         raise BenchError("an edition is compared with nothing: leave --base away")
     if not edition.is_dir():
         raise BenchError(f"no folder {edition}: name an edition, such as editions/2026.1, or nothing for the results")
-    problems = verify_edition(work.registry, edition.resolve())
+    problems = verify_edition(edition.resolve())
     if as_json:
         show_json({"ok": not problems, "edition": str(edition), "failures": problems})
     elif problems:
@@ -257,11 +208,10 @@ def reproduce_(
 ) -> None:
     """Run entries again, compare with the published forecasts, and mark those that are the same."""
     from bench.cli.progress import bars
-    from bench.files import locked
     from bench.publish import reproduction
 
     work: Workspace = context.obj
-    chosen, split_name, results = work.dataset(dataset).id, work.split(split), work.registry.results
+    chosen, split_name = work.dataset(dataset).id, work.split(split)
     try:
         day = (date.fromisoformat(day) if day else date.today()).isoformat()
     except ValueError:
@@ -271,15 +221,11 @@ def reproduce_(
         work.registry, wanted, chosen, split_name, task or [], day=day, jobs=jobs, any_bars=any_bars,
         watch=lambda n_units: bars(n_units, sys.stderr),
     )  # fmt: skip
-    kept = [attempt for attempt in attempts if attempt.record is not None]
-    if kept:
-        with locked(results, chosen, lambda: say("waiting: a run holds these results")):
-            reproduction.keep(kept)
-            _write_boards(work, results, {chosen})
+    _tell_boards(reproduction.keep(work.registry, attempts, _waiting))
     if as_json:
         show_json([{**asdict(attempt), "place": str(attempt.place)} for attempt in attempts])
     else:
         for attempt in attempts:
             show(f"{attempt.place}: {attempt.outcome}: {attempt.detail}")
-    if len(kept) < len(attempts):
+    if any(attempt.record is None for attempt in attempts):
         raise typer.Exit(1)

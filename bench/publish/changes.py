@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import yaml
 from bench import store
 from bench.errors import StorageError
 from bench.publish import ledger
-from bench.publish.editions import FOLDER
-from bench.publish.tree import Failure, Tree
+from bench.publish.editions import FOLDER, SHARED
+from bench.publish.tree import Fault, Tree
 from bench.stats.regimes import UNKNOWN
 from bench.store import DONE, Run
-from bench.store.realized import Realized, changed_days, changed_values, read_realized, same_sessions
+from bench.store.realized import Array, Realized, changed_values, read_realized, same_sessions
 
 RECORDS = ("run.json", "realized.parquet", store.REPRODUCED, ledger.NAME)
 """The files below results/ that a base is compared by."""
@@ -30,29 +31,28 @@ def is_compared(path: str) -> bool:
     return path == "bench.yaml" or parts[0] == FOLDER or (parts[0] == "datasets" and parts[-1] == "dataset.yaml")
 
 
-def kept(tree: Tree, base: Path) -> Iterator[Failure]:
+def kept(tree: Tree, base: Path) -> Iterator[Fault]:
     """No result of the base is gone without a withdrawal, none is another one without a new version."""
-    added = _added_events(tree.registry.results, base / "results")
+    added = _added_events(tree.results, base / "results")
     withdrawn = {event.key for event in added if event.event == ledger.WITHDRAWN}
-    for key, old in ledger.finished(base / "results").items():
-        place = key.place(tree.registry.results)
-        run = store.read_run(place)
-        file = tree.record(place)
+    for key, old, run in ledger.diff(ledger.finished(base / "results"), tree.records, _is_still):
+        if old is None:
+            continue
+        file = key.place(tree.results).folder / "run.json"
         if (run is None or run.state != DONE) and key not in withdrawn:
+            before = f"was done in the base (version {old.version}, identity {old.identity[:12]})"
             now = "nothing is here" if run is None else f"its state is {run.state}"
-            yield Failure(
-                "kept", file,
-                f"{key} was done in the base (version {old.version}, identity {old.identity[:12]}), {now}, and the "
-                "ledger does not say that it was withdrawn",
-            )  # fmt: skip
+            yield file, f"{key} {before}, {now}, and the ledger does not say that it was withdrawn"
         if run is None or _version(run) != _version(old):
             continue
-        for name, before, after in _unlike(old, run):
-            yield Failure(
-                "kept", file,
-                f"{name} {str(after)[:12]}, in the base {str(before)[:12]}, both as version {run.version}: raise "
-                f"`version` of {key.entry} in submission.yaml and run it again",
-            )  # fmt: skip
+        again = f"both as version {run.version}: raise `version` of {key.entry} in submission.yaml and run it again"
+        for name, was, now in _unlike(old, run):
+            yield file, f"{name} {str(now)[:12]}, in the base {str(was)[:12]}, {again}"
+
+
+def _is_still(old: Run, run: Run) -> bool:
+    """Whether a finished result is what it was."""
+    return run.state == DONE and not any(_unlike(old, run))
 
 
 def _unlike(old: Run, run: Run) -> Iterator[tuple[str, Any, Any]]:
@@ -85,76 +85,61 @@ def _added_events(results: Path, base: Path) -> list[ledger.Event]:
         return []
 
 
-def appended(tree: Tree, base: Path) -> Iterator[Failure]:
+def appended(tree: Tree, base: Path) -> Iterator[Fault]:
     """The ledger begins with the base's lines."""
+    here = tree.results / ledger.NAME
     old, new = (
-        path.read_bytes().splitlines() if path.is_file() else []
-        for path in (base / "results" / ledger.NAME, tree.registry.results / ledger.NAME)
+        path.read_bytes().splitlines() if path.is_file() else [] for path in (base / "results" / ledger.NAME, here)
     )
-    for number, line in enumerate(old, start=1):
-        here = new[number - 1] if number <= len(new) else None
-        if here != line:
-            said = "is gone" if here is None else f"is {here.decode(errors='replace')}"
-            yield Failure(
-                "appended", f"{tree.shown(tree.registry.results / ledger.NAME)}:{number}",
-                f"{said}, in the base {line.decode(errors='replace')}: lines are only ever added",
-            )  # fmt: skip
+    for number, (line, now) in enumerate(zip_longest(old, new[: len(old)]), start=1):
+        if now != line:
+            said = "is gone" if now is None else f"is {now.decode(errors='replace')}"
+            before = line.decode(errors="replace")
+            yield Path(f"{here}:{number}"), f"{said}, in the base {before}: lines are only ever added"
             return
 
 
-def published(tree: Tree, base: Path) -> Iterator[Failure]:
+def published(tree: Tree, base: Path) -> Iterator[Fault]:
     """The daily measure of published days stays what it is."""
-    results = tree.registry.results
     for path in sorted((base / "results").glob("*/realized.parquet")):
         dataset = path.parent.name
-        file = tree.shown(results / dataset / "realized.parquet")
+        file = tree.results / dataset / "realized.parquet"
         try:
-            old, new = read_realized(base / "results", dataset), read_realized(results, dataset)
+            old, new = read_realized(base / "results", dataset), read_realized(tree.results, dataset)
         except StorageError as error:
-            yield Failure("published", file, str(error))
+            yield file, str(error)
             continue
         if len(new.dates) < len(old.dates):
-            yield Failure("published", file, f"{len(new.dates)} sessions, in the base {len(old.dates)}")
+            yield file, f"{len(new.dates)} sessions, in the base {len(old.dates)}"
         if not same_sessions(old, new):
-            yield Failure("published", file, "has other symbols or sessions than the base")
+            yield file, "has other symbols or sessions than the base"
             continue
-        changed = changed_days(old, new)
-        if len(changed):
-            i, j = changed[0]
-            yield Failure(
-                "published", file,
-                f"{new.symbols[j]} on {new.dates[i]} is {new.measure_var[i, j]:.10g}, in the base "
-                f"{old.measure_var[i, j]:.10g} ({len(changed)} values differ): a published day does not change",
-            )  # fmt: skip
-        yield from _truth(file, old, new)
+        for what in _changed(new, old.measure_var, new.measure_var):
+            yield file, f"{what}: a published day does not change"
+        if old.true_var is not None and new.true_var is None:
+            yield file, "has no true_var, the base has"
+        elif old.true_var is not None and new.true_var is not None:
+            for what in _changed(new, old.true_var, new.true_var):
+                yield file, f"true_var of {what}"
         if old.vix_crisis == new.vix_crisis:
             yield from _labels(file, old, new)
         elif _same_protocol(tree, base):
-            yield Failure(
-                "published", file,
-                f"vix_crisis {new.vix_crisis:g}, in the base {old.vix_crisis:g}: other regimes need a new protocol in "
-                "bench.yaml",
-            )  # fmt: skip
+            other = f"vix_crisis {new.vix_crisis:g}, in the base {old.vix_crisis:g}"
+            yield file, f"{other}: other regimes need a new protocol in bench.yaml"
 
 
-def _truth(file: str, old: Realized, new: Realized) -> Iterator[Failure]:
-    """Published true variances, of simulated bars, that are others or gone."""
-    if old.true_var is None:
-        return
-    if new.true_var is None:
-        yield Failure("published", file, "has no true_var, the base has")
-        return
-    changed = changed_values(old.true_var, new.true_var)
+def _changed(realized: Realized, old: Array, new: Array) -> Iterator[str]:
+    """The first value of a published day that is another one, with both, and how many are."""
+    changed = changed_values(old, new)
     if len(changed):
         i, j = changed[0]
-        yield Failure(
-            "published", file,
-            f"true_var of {new.symbols[j]} on {new.dates[i]} is {new.true_var[i, j]:.10g}, in the base "
-            f"{old.true_var[i, j]:.10g} ({len(changed)} values differ)",
-        )  # fmt: skip
+        yield (
+            f"{realized.symbols[j]} on {realized.dates[i]} is {new[i, j]:.10g}, in the base {old[i, j]:.10g} "
+            f"({len(changed)} values differ)"
+        )
 
 
-def _labels(file: str, old: Realized, new: Realized) -> Iterator[Failure]:
+def _labels(file: Path, old: Realized, new: Realized) -> Iterator[Fault]:
     """Published sessions whose regime is another one; `unknown` may become known when its month is over."""
     n = min(len(old.dates), len(new.dates))
     for name in ("regime_month", "regime_origin"):
@@ -162,24 +147,20 @@ def _labels(file: str, old: Realized, new: Realized) -> Iterator[Failure]:
         changed = np.flatnonzero((before != after) & (before != UNKNOWN))
         if len(changed):
             i = changed[0]
-            yield Failure("published", file, f"{name} of {old.dates[i]} is {after[i]}, in the base {before[i]}")
+            yield file, f"{name} of {old.dates[i]} is {after[i]}, in the base {before[i]}"
 
 
-def pinned(tree: Tree, base: Path) -> Iterator[Failure]:
+def pinned(tree: Tree, base: Path) -> Iterator[Fault]:
     """Pinned identities of bars change only with the protocol."""
     if not _same_protocol(tree, base):
         return
     for path in sorted((base / "datasets").glob("*/dataset.yaml")):
-        inside = path.relative_to(base)
-        here = tree.registry.root / inside
+        here = tree.registry.root / path.relative_to(base)
         now = _plain(here).get("identity") or {}
         for split, value in (_plain(path).get("identity") or {}).items():
             if now.get(split) != value:
-                yield Failure(
-                    "pinned", str(inside),
-                    f"identity of {split} {str(now.get(split))[:12]}, in the base {str(value)[:12]}: other bars need "
-                    "a new protocol in bench.yaml",
-                )  # fmt: skip
+                other = f"identity of {split} {str(now.get(split))[:12]}, in the base {str(value)[:12]}"
+                yield here, f"{other}: other bars need a new protocol in bench.yaml"
 
 
 def _same_protocol(tree: Tree, base: Path) -> bool:
@@ -193,8 +174,11 @@ def _plain(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def frozen(tree: Tree, base: Path) -> Iterator[Failure]:
-    """Editions of the base are what they were, byte for byte: no file is changed, gone or new."""
+def frozen(tree: Tree, base: Path) -> Iterator[Fault]:
+    """Editions of the base, and what they rest on, are what they were, byte for byte: no file is changed or gone.
+
+    None is new, but among the forecasts and measures that editions share.
+    """
     for folder in sorted(path for path in (base / FOLDER).glob("*") if path.is_dir()):
         here = tree.registry.root / FOLDER / folder.name
         before, now = (
@@ -206,24 +190,25 @@ def frozen(tree: Tree, base: Path) -> Iterator[Failure]:
             if inside not in now:
                 said = "is gone, an edition of the base has it"
             elif inside not in before:
-                said = "is new in an edition of the base"
+                said = None if folder.name in SHARED else "is new in an edition of the base"
             elif now[inside].is_symlink() or now[inside].read_bytes() != before[inside].read_bytes():
                 said = "was changed, it is in an edition of the base"
+            if here.is_symlink():
+                said = "lies behind a link"
             if said:
-                yield Failure("frozen", tree.shown(here / inside), f"{said}: an edition never changes")
+                yield here / inside, f"{said}: an edition never changes"
 
 
-def to_vouch_for(tree: Tree, base: Path) -> Iterator[Failure]:
+def to_vouch_for(tree: Tree, base: Path) -> Iterator[Fault]:
     """Records of reproductions that the base has not: nothing in a file proves that somebody ran the entry again."""
     for place in tree.stored:
         path = place.folder / store.REPRODUCED
-        before = base / "results" / path.relative_to(tree.registry.results)
+        before = base / "results" / path.relative_to(tree.results)
         if path.is_file() and not (before.is_file() and before.read_bytes() == path.read_bytes()):
-            yield Failure(
-                "vouched", tree.shown(path),
-                f"is {'another one' if before.is_file() else 'new'}: whoever merges it vouches that {place.entry} was "
-                "run again",
-            )  # fmt: skip
+            which = "another one" if before.is_file() else "new"
+            yield path, f"is {which}: whoever merges it vouches that {place.entry} was run again"
 
 
-COMPARISONS: tuple[Callable[[Tree, Path], Iterator[Failure]], ...] = (kept, appended, published, pinned, frozen)
+COMPARISONS: dict[str, Callable[[Tree, Path], Iterator[Fault]]] = {
+    each.__name__: each for each in (kept, appended, published, pinned, frozen)
+}

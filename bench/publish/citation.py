@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import BenchError
@@ -18,6 +19,8 @@ from bench.registry.entries import Author, Entry
 Format = Literal["bibtex", "apa", "plain"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+LICENCE = "CC-BY-4.0"
+"""Of forecasts and scores; see docs/data-and-licence.md."""
 ESCAPED = {
     **{mark: f"\\{mark}" for mark in "&%$#_"},
     "\\": r"\textbackslash{}",
@@ -168,6 +171,18 @@ def cite_entry(release: Release, name: str, entry: CitedEntry, standing: Standin
         f"Entry of volmark, {release}{score}",
         release.year,
     )
+
+
+def citation_files(release: Release) -> dict[str, bytes]:
+    """The files that say how an edition is cited, by name; the same release gives the same bytes."""
+    cff = release.metadata.as_cff(
+        message=f"If you use a number of edition {release.edition} of volmark, cite the edition.",
+        type="dataset", version=release.edition, license=LICENCE,
+    )  # fmt: skip
+    return {
+        "CITATION.cff": yaml.safe_dump(cff, sort_keys=False, allow_unicode=True, width=120).encode(),
+        "CITATION.bib": (render([cite_benchmark(release)], "bibtex") + "\n").encode(),
+    }
 
 
 def _capital(text: str) -> str:

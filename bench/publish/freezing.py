@@ -5,32 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from bench import __version__, store
 from bench.board.cells import cells_of
 from bench.board.gather import BESIDE
 from bench.errors import BenchError, StorageError
-from bench.files import as_json, locked, write_atomic
-from bench.publish.citation import CitedEntry, Metadata, Release, cite_benchmark, read_metadata, render
-from bench.publish.editions import PATTERN, SUMS, Facts, FrozenDataset, measure_digest
+from bench.files import as_json, write_atomic
+from bench.publish import keeping
+from bench.publish.citation import CitedEntry, Release, citation_files, read_metadata
+from bench.publish.editions import FOLDER, PATTERN, SUMS, Edition, Facts, FrozenDataset
 from bench.publish.guards import verify
+from bench.publish.upkeep import Waiting, held
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Entry, discover
 from bench.store import MAIN_SPLIT, Measured, Run, Scope, stale_parts
 from bench.store.realized import read_realized
 
-LICENCE = "CC-BY-4.0"
-"""Of forecasts and scores; see docs/data-and-licence.md."""
 
-
-def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: None) -> Path:
+def freeze(registry: Registry, name: str, waiting: Waiting = lambda: None) -> Path:
     """Freezes what is stored as an edition; returns its folder, which appears whole or not at all.
 
     Raises a `BenchError` where the name is taken or no `YEAR.NUMBER`, and with a line for each thing that is in the
@@ -38,24 +33,24 @@ def freeze(registry: Registry, name: str, waiting: Callable[[], None] = lambda: 
     """
     if not PATTERN.fullmatch(name):
         raise BenchError(f"`{name}` is no name of an edition: write YEAR.NUMBER, such as 2026.1")
-    target = registry.root / "editions" / name
+    target = registry.root / FOLDER / name
     if target.exists():
         raise BenchError(f"{target} is there, and an edition never changes: choose the next number")
-    with ExitStack() as held:
-        for dataset in registry.dataset_ids():
-            if store.places(registry.results, dataset, MAIN_SPLIT):
-                held.enter_context(locked(registry.results, dataset, waiting))
+    with held(registry.results, waiting=waiting):
+        keeping.remove_strangers(registry.root)
         files = contents(registry, name)
-    aside = target.with_name(f".{name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)  # of a freeze that was killed
-    try:
-        for path, content in files.items():
-            write_atomic(aside / path, content)
-        aside.rename(target)
-    except OSError as error:
-        raise StorageError(f"cannot store {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        aside = target.with_name(f".{name}.tmp")
+        shutil.rmtree(aside, ignore_errors=True)  # of a freeze that was killed
+        try:
+            for path, content in files.items():
+                write_atomic(aside / path, content)
+            keeping.keep(Edition(aside), registry.results)
+            aside.rename(target)
+        except OSError as error:
+            raise StorageError(f"cannot store {target}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            keeping.remove_strangers(registry.root)
     return target
 
 
@@ -80,14 +75,14 @@ def contents(registry: Registry, name: str) -> dict[str, bytes]:
         files |= _board_files(registry, dataset)
         frozen[dataset.id] = FrozenDataset(
             identity={run.split: run.data_identity for run in mine},
-            measure=measure_digest(registry.results, dataset),
+            measure=keeping.measure_of(registry.results, dataset).digest(),
         )
     facts = Facts(edition=name, version=__version__, protocol=registry.settings.protocol, datasets=frozen)
     cited = {entry: CitedEntry.of(entries[entry]) for entry in sorted({run.entry for run in runs})}
     files["edition.json"] = as_json(facts.model_dump())
     files["forecasts.json"] = as_json([_record(run) for run in runs])
     files["entries.json"] = as_json({key: entry.model_dump(exclude_none=True) for key, entry in cited.items()})
-    files |= citations(read_metadata(registry.root), facts)
+    files |= citation_files(Release(read_metadata(registry.root), facts.version, facts.protocol, name))
     sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
     return {**dict(sorted(files.items())), SUMS: sums.encode()}
 
@@ -154,17 +149,3 @@ def _record(run: Run) -> dict[str, Any]:
     kept = asdict(replace(run, measured=Measured(), traceback=None))
     del kept["measured"]
     return {key: value for key, value in kept.items() if value not in (None, {})}
-
-
-def citations(metadata: Metadata, facts: Facts) -> dict[str, bytes]:
-    """The files that say how an edition is cited, by name; from those of an edition the same ones are made."""
-    release = Release(metadata, facts.version, facts.protocol, facts.edition)
-    cff = metadata.as_cff(
-        message=f"If you use a number of edition {facts.edition} of volmark, cite the edition.",
-        type="dataset", version=facts.edition, license=LICENCE,
-    )  # fmt: skip
-    text = yaml.safe_dump(cff, sort_keys=False, allow_unicode=True, width=120)
-    return {
-        "CITATION.cff": text.encode(),
-        "CITATION.bib": (render([cite_benchmark(release)], "bibtex") + "\n").encode(),
-    }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 
 from bench.errors import BenchError
 
@@ -25,52 +27,45 @@ def common_commit(root: Path, ref: str) -> str:
 
 
 def export(root: Path, commit: str, wanted: Callable[[str], bool], target: Path) -> None:
-    """Write the files of a commit below `root` whose path, relative to it, is wanted into the folder `target`."""
-    listed = _git(root, "ls-tree", "-r", "-z", commit)
+    """Write the files of a commit below `root` whose path, relative to it, is wanted into the folder `target`.
+
+    Links are left out. Raises a `BenchError` where the commit cannot be read, or hides wanted files from an archive.
+    """
+    listed = _git(root, "ls-tree", "-r", "-z", "--name-only", commit)
     if listed is None:
         raise BenchError(f"the files of commit {commit[:12]} cannot be listed")
-    files = {}
-    for item in filter(None, listed.split(b"\0")):
-        head, _, path = item.partition(b"\t")
-        mode, kind, name = head.decode().split()
-        inside = path.decode(errors="replace")
-        if kind == "blob" and mode != "120000" and ".." not in Path(inside).parts and wanted(inside):  # no links
-            files[inside] = name
-    blobs = _git(root, "cat-file", "--batch", sent="".join(f"{name}\n" for name in files.values()))
-    if blobs is None:
-        raise BenchError(f"the files of commit {commit[:12]} cannot be read")
-    for inside, content in zip(files, _contents(blobs), strict=True):
-        (target / inside).parent.mkdir(parents=True, exist_ok=True)
-        (target / inside).write_bytes(content)
+    names = set(filter(wanted, os.fsdecode(listed).split("\0")[:-1]))
+    if not names:
+        return
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        as_stored = "-c", "core.autocrlf=false"
+        if _git(root, *as_stored, "archive", "--format=tar", f"--output={file.name}", commit) is None:
+            raise BenchError(f"the files of commit {commit[:12]} cannot be read")
+        hidden = names - _unpack(Path(file.name), wanted, target)
+    if hidden:  # or a request could hide what the next one is compared with
+        raise BenchError(f"commit {commit[:12]} hides {min(hidden)}: take `export-ignore` out of its .gitattributes")
 
 
-def versions(root: Path, path: str) -> Iterator[bytes]:
-    """Yields what a file below `root` held after each commit that touched it, newest first."""
-    commits = _git(root, "log", "--full-history", "--format=%H", "--", path) or b""
-    for commit in commits.decode().split():
-        content = _git(root, "show", f"{commit}:./{path}")
-        if content is not None:  # else the commit removed it
-            yield content
+def _unpack(archive: Path, wanted: Callable[[str], bool], target: Path) -> set[str]:
+    """Writes the wanted regular files of an archive below a folder; returns the names of all that is in it."""
+    names = set()
+    with tarfile.open(archive, "r:") as members:
+        for member in members:
+            names.add(member.name)
+            path = PurePosixPath(member.name)
+            content = members.extractfile(member) if member.isreg() else None  # no links, whatever they lead to
+            if content is not None and not path.is_absolute() and ".." not in path.parts and wanted(member.name):
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                (target / path).write_bytes(content.read())
+    return names
 
 
-def _contents(batch: bytes) -> list[bytes]:
-    """The contents in what `git cat-file --batch` prints: a line `name kind size`, so many bytes, a newline."""
-    contents, at = [], 0
-    while at < len(batch):
-        end = batch.index(b"\n", at)
-        _, _, size = batch[at:end].decode().split()
-        contents.append(batch[end + 1 : end + 1 + int(size)])
-        at = end + 1 + int(size) + 1
-    return contents
-
-
-def _git(root: Path, *arguments: str, sent: str = "") -> bytes | None:
+def _git(root: Path, *arguments: str) -> bytes | None:
     """What git prints; None where it says no. A `BenchError` where there is no git or no repository."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            input=sent.encode(), capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
-        )  # fmt: skip
+            ["git", "-C", str(root), *arguments], capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
+        )
     except OSError as error:
         raise BenchError(f"git cannot be run: {error.strerror or error}; comparing with a commit needs it") from error
     if done.returncode == 0:

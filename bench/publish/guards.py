@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from bench import store
+from bench.board import build_board
+from bench.board.agreement import disagreements
 from bench.errors import BenchError, StorageError
-from bench.publish import editions, git, ledger
+from bench.publish import editions, git, keeping, ledger
 from bench.publish.changes import COMPARISONS, is_compared, to_vouch_for
 from bench.publish.ledger import Key
-from bench.publish.tree import Failure, Tree
+from bench.publish.tree import Fault, Problem, Tree
 from bench.registry.config import Registry
-from bench.registry.entries import discover
 from bench.store import DONE, Place, Scope, Stored, stale_parts
 
 SEED_TOLERANCE = 1e-12
@@ -37,7 +38,7 @@ ACTIVE = re.compile(
 
 
 @dataclass(frozen=True)
-class Report:
+class Verification:
     """What was verified, and the failures; `base` is the commit that it was compared with.
 
     `notices` are no failures: what files cannot prove, and a person has to vouch for.
@@ -47,51 +48,57 @@ class Report:
     boards: int
     events: int
     base: str | None
-    failures: list[Failure] = field(default_factory=list)
-    notices: list[Failure] = field(default_factory=list)
+    failures: list[Problem] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
 
 
-def verify(registry: Registry, base: str | None = None) -> Report:
+def verify(registry: Registry, base: str | None = None) -> Verification:
     """Returns what all guards say of a registry's results; those that compare need a `base`, any name of a commit.
 
     The base is the last commit that this checkout and `base` have in common, so that what others have added there
     since then is not missed here. Raises a `BenchError` where there is no such commit.
     """
     commit = None if base is None else git.common_commit(registry.root, base)
-    stored = {place: store.read(place) for place in store.all_places(registry.results)}
-    tree = Tree(registry, stored, discover(registry.root / "submissions", registry.settings.tasks))
-    failures = [failure for guard in GUARDS for failure in guard(tree)]
-    notices: list[Failure] = []
+    tree = Tree.of(registry)
+    failures, notices = _told(tree, GUARDS), []
     if commit is not None:
         with tempfile.TemporaryDirectory() as folder:
             git.export(registry.root, commit, is_compared, Path(folder))
-            failures += [failure for compare in COMPARISONS for failure in compare(tree, Path(folder))]
-            notices = list(to_vouch_for(tree, Path(folder)))
+            failures += _told(tree, COMPARISONS, Path(folder))
+            notices = _told(tree, {"vouched": to_vouch_for}, Path(folder))
     events = registry.results / ledger.NAME
     lines = len(events.read_bytes().splitlines()) if events.is_file() else 0
-    return Report(len(stored), len(tree.boards), lines, commit, failures, notices)
+    return Verification(len(tree.stored), len(tree.boards), lines, commit, failures, notices)
+
+
+def _told(tree: Tree, guards: Mapping[str, Callable[..., Iterator[Fault]]], *base: Path) -> list[Problem]:
+    """What these guards find, by name; files are named as they lie below the root."""
+    root = tree.registry.root
+    return [
+        Problem(name, str(path.relative_to(root)), what)
+        for name, guard in guards.items()
+        for path, what in guard(tree, *base)
+    ]
 
 
 # Of the tree alone ----------------------------------------------------------------------------------
 
 
-def records(tree: Tree) -> Iterator[Failure]:
+def records(tree: Tree) -> Iterator[Fault]:
     """Forecasts and records belong together: digests, identities, nothing without a record."""
     for place, item in tree.stored.items():
-        file = tree.record(place)
+        file = place.folder / "run.json"
         if item.problem:
-            yield Failure("records", file, item.problem)
+            yield file, item.problem
         elif item.run is None:
-            yield Failure("records", file, "is not there, but its folder is: forecasts need the record of their run")
+            yield file, "is not there, but its folder is: forecasts need the record of their run"
         elif item.run.identity != (derived := store.identity_from(item.run.identity_of)):
-            yield Failure(
-                "records", file, f"identity {item.run.identity[:12]} is not that of its parts ({derived[:12]})"
-            )
+            yield file, f"identity {item.run.identity[:12]} is not that of its parts ({derived[:12]})"
         else:
             for path, problem in (("seeds.parquet", _seeds_problem(item)),
                                   (store.REPRODUCED, _reproduction_problem(tree, place, item))):  # fmt: skip
                 if problem:
-                    yield Failure("records", tree.shown(place.folder / path), problem)
+                    yield place.folder / path, problem
 
 
 def _seeds_problem(item: Stored) -> str | None:
@@ -132,70 +139,62 @@ def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
     return None
 
 
-def data(tree: Tree) -> Iterator[Failure]:
+def data(tree: Tree) -> Iterator[Fault]:
     """Results come from the bars that the registry pins."""
     known = tree.registry.dataset_ids()
     for place, item in tree.stored.items():
-        file = tree.record(place)
+        file = place.folder / "run.json"
         if place.dataset not in known:
-            yield Failure("data", file, f"there is no datasets/{place.dataset}/dataset.yaml")
+            yield file, f"there is no datasets/{place.dataset}/dataset.yaml"
             continue
         dataset = tree.registry.dataset(place.dataset)
         if place.split not in dataset.splits:
-            yield Failure("data", file, f"datasets/{place.dataset}/dataset.yaml has no split {place.split}")
+            yield file, f"datasets/{place.dataset}/dataset.yaml has no split {place.split}"
             continue
         pinned = dataset.identity.get(place.split)
         if item.run is None:
             continue
         for name, value in (("data_identity", item.run.data_identity), ("data", item.run.identity_of.get("data"))):
             if pinned is not None and value != pinned:
-                yield Failure(
-                    "data", file,
-                    f"{name} {str(value)[:12]}, datasets/{place.dataset}/dataset.yaml pins {pinned[:12]} for "
-                    f"{place.split}",
-                )  # fmt: skip
+                where = f"datasets/{place.dataset}/dataset.yaml pins {pinned[:12]} for {place.split}"
+                yield file, f"{name} {str(value)[:12]}, {where}"
 
 
-def code(tree: Tree) -> Iterator[Failure]:
+def code(tree: Tree) -> Iterator[Fault]:
     """Results were made by what is in submissions/ now, under the rules that hold now."""
     for problem in tree.catalogue.problems:
-        yield Failure("code", "submissions", problem)
+        yield tree.registry.root / "submissions", problem
     settings = tree.registry.settings
     for place, item in tree.stored.items():
         entry, run = tree.catalogue.entries.get(place.entry), item.run
         if run is None or place.dataset not in tree.registry.dataset_ids():
             continue
-        file = tree.record(place)
+        file = place.folder / "run.json"
         dataset = tree.registry.dataset(place.dataset)
         if entry is None:
             mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
-            yield Failure("code", file, f"no entry {place.entry} under submissions/: {mend}, or bring the entry back")
+            yield file, f"no entry {place.entry} under submissions/: {mend}, or bring the entry back"
         elif item.state != DONE:
             continue
         elif entry.row.study != place.study:
             there = f"submissions/{entry.family}/submission.yaml has {_where(entry.row.study)}"
-            yield Failure("code", file, f"{place.entry} lies under {_where(place.study)}, {there}")
+            yield file, f"{place.entry} lies under {_where(place.study)}, {there}"
         elif place.task in settings.tasks and place.split in dataset.splits:
             scope = Scope(settings, dataset, place.split, place.results, place.study)
             for name, made, here in stale_parts(run, scope, entry):
-                yield Failure(
-                    "code", file,
-                    f"stale: made with {name} {made}, submissions/{entry.family} and the registry give {here}: "
-                    f"`bench run {place.entry} --dataset {place.dataset} --split {place.split}`",
-                )  # fmt: skip
+                given = f"submissions/{entry.family} and the registry give {here}"
+                again = f"`bench run {place.entry} --dataset {place.dataset} --split {place.split}`"
+                yield file, f"stale: made with {name} {made}, {given}: {again}"
         else:
-            yield Failure("code", file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}")
+            yield file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}"
 
 
 def _where(study: str | None) -> str:
     return f"study {study}" if study else "the board"
 
 
-def boards(tree: Tree) -> Iterator[Failure]:
+def boards(tree: Tree) -> Iterator[Fault]:
     """Every board follows from the stored forecasts, and there is no board without results."""
-    from bench.board import build_board
-    from bench.board.agreement import disagreements
-
     registry = tree.registry
     expected = set()
     for dataset, split, study in tree.boards:
@@ -207,16 +206,16 @@ def boards(tree: Tree) -> Iterator[Failure]:
             expected.add(folder)
             board = build_board(scope)
         except BenchError as error:
-            yield Failure("boards", tree.shown(folder), f"no board can be derived: {error}")
+            yield folder, f"no board can be derived: {error}"
             continue
         found = disagreements(board, folder)
         for path in dict.fromkeys(path for path, _ in found):
             first, *more = [what for file, what in found if file == path]
             further = f" (and {len(more)} more)" if more else ""
-            yield Failure("boards", tree.shown(path), f"{first}{further}; {command} writes it again")
+            yield path, f"{first}{further}; {command} writes it again"
     for path in _board_files(registry.results):
         if path.parent not in expected:
-            yield Failure("boards", tree.shown(path), "is a board without results: remove it and the files beside it")
+            yield path, "is a board without results: remove it and the files beside it"
 
 
 def _board_files(results: Path) -> list[Path]:
@@ -224,25 +223,25 @@ def _board_files(results: Path) -> list[Path]:
     return sorted(path for path in results.rglob("leaderboard.json") if path.is_file())
 
 
-def accounts(tree: Tree) -> Iterator[Failure]:
+def accounts(tree: Tree) -> Iterator[Fault]:
     """The ledger replays, and what it gives are the results here and the rows of the boards."""
-    results = tree.registry.results
-    path = tree.shown(results / ledger.NAME)
-    if tree.runs and not (results / ledger.NAME).is_file():
-        yield Failure("ledger", path, f"is not there, but {len(tree.runs)} results are: run `bench ledger --update`")
+    results = tree.results
+    path = results / ledger.NAME
+    if tree.runs and not path.is_file():
+        yield path, f"is not there, but {len(tree.runs)} results are: run `bench ledger --update`"
         return
     try:
         state = ledger.replay(ledger.read_events(results))
     except StorageError as error:
-        yield Failure("ledger", path, str(error))
+        yield path, str(error)
         return
     for key, what in ledger.gaps(state, tree.runs):
-        yield Failure("ledger", tree.record(key.place(results)), what)
+        yield key.place(results).folder / "run.json", what
     for file in _board_files(results):
         yield from _rows(tree, state, file)
 
 
-def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Failure]:
+def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Fault]:
     """Rows of a committed board that the ledger does not have, and results of the ledger that are no rows."""
     try:
         board = json.loads(file.read_bytes())
@@ -250,18 +249,16 @@ def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Failure]:
         rows = {(_source(table, row), row["entry"]) for table in board["tables"] for row in table["rows"]}
         absent = {(table["task"], row["entry"]) for table in board["tables"] for row in table["absent"]}
     except (ValueError, KeyError, TypeError) as error:
-        yield Failure("ledger", tree.shown(file), f"is no board ({type(error).__name__}: {error})")
+        yield file, f"is no board ({type(error).__name__}: {error})"
         return
     dataset, split, study = place
     for task, entry in sorted(rows):
         if not any(Key(dataset, split, task, entry, where) in state for where in (study, None)):
-            yield Failure("ledger", tree.shown(file), f"has a row {entry} on {task}, the ledger has no such result")
+            yield file, f"has a row {entry} on {task}, the ledger has no such result"
     for key in state:
         mine = (key.dataset, key.split, key.study) == place and key.task in tree.registry.settings.tasks
         if mine and (key.task, key.entry) not in rows | absent:
-            yield Failure(
-                "ledger", tree.shown(file), f"has no row {key.entry} on {key.task}, the ledger has its result"
-            )
+            yield file, f"has no row {key.entry} on {key.task}, the ledger has its result"
 
 
 def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
@@ -272,27 +269,28 @@ def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
 # Of what is shown and frozen ------------------------------------------------------------------------
 
 
-def pictures(tree: Tree) -> Iterator[Failure]:
+def pictures(tree: Tree) -> Iterator[Fault]:
     """Figures are drawings: nothing in them runs or leads elsewhere."""
-    for top in (tree.registry.results, tree.registry.root / editions.FOLDER):
+    for top in (tree.results, tree.registry.root / editions.FOLDER):
         for path in sorted(path for path in top.rglob("*") if path.suffix.lower() == ".svg" and path.is_file()):
             try:
                 found = ACTIVE.search(path.read_text(encoding="utf-8"))
             except UnicodeDecodeError:
-                yield Failure("pictures", tree.shown(path), "is no text in UTF-8")
+                yield path, "is no text in UTF-8"
                 continue
             if found:
-                yield Failure("pictures", tree.shown(path), f"holds `{found[0]}`: a figure runs and links nothing")
+                yield path, f"holds `{found[0]}`: a figure runs and links nothing"
 
 
-def frozen(tree: Tree) -> Iterator[Failure]:
-    """The files of every edition are those of its checksums."""
-    root = tree.registry.root
-    for folder in sorted(path for path in (root / editions.FOLDER).glob("[!.]*") if path.is_dir()):
-        for path, problem in editions.check_sums(folder):
-            yield Failure("frozen", tree.shown(path), problem)
+def frozen(tree: Tree) -> Iterator[Fault]:
+    """The files of every edition are those of its checksums; what it rests on is kept, and nothing else is."""
+    top = tree.registry.root / editions.FOLDER
+    for folder in sorted(path for path in top.glob("[!.]*") if path.is_dir() and path.name not in editions.SHARED):
+        yield from editions.check_sums(folder)
+    yield from keeping.faults(tree.registry.root)
 
 
-GUARDS: tuple[Callable[[Tree], Iterator[Failure]], ...] = (
-    records, data, code, boards, accounts, pictures, frozen,
-)  # fmt: skip
+GUARDS: dict[str, Callable[[Tree], Iterator[Fault]]] = {
+    "records": records, "data": data, "code": code, "boards": boards, "ledger": accounts, "pictures": pictures,
+    "frozen": frozen,
+}  # fmt: skip

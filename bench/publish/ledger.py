@@ -7,11 +7,11 @@ just these. Rows of derived tasks and results without forecasts (failed, skipped
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +20,8 @@ from bench.errors import StorageError
 from bench.files import write_atomic
 from bench.store import DONE, MISSING, Place, Run
 
+Before = TypeVar("Before")
+After = TypeVar("After")
 NAME = "ledger.jsonl"
 Kind = Literal["accepted", "replaced", "withdrawn"]
 ACCEPTED, REPLACED, WITHDRAWN = get_args(Kind)
@@ -78,11 +80,9 @@ class Event:
         """Which result it is about."""
         return Key(self.dataset, self.split, self.task, self.entry, self.study)
 
-    def line(self) -> str:
-        """The line of the ledger, without what is empty."""
-        return json.dumps(
-            {name: value for name, value in asdict(self).items() if value is not None}, ensure_ascii=False
-        )
+    def plain(self) -> dict[str, Any]:
+        """Its values by name, without what is empty."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 State = dict[Key, Event]
@@ -107,11 +107,22 @@ def read_events(results: Path) -> list[Event]:
             events.append(_event_adapter().validate_json(line))
         except ValidationError as error:
             problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise StorageError(
-                f"{NAME}:{number}: is no event: {f'{where}: ' if where else ''}{problem['msg']}"
-            ) from error
+            said = ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"]]))
+            raise StorageError(f"{NAME}:{number}: is no event: {said}") from error
     return events
+
+
+def select(
+    events: Iterable[Event],
+    dataset: str | None = None,
+    split: str | None = None,
+    tasks: Collection[str] = (),
+    entries: Collection[str] = (),
+) -> list[Event]:
+    """The events of a dataset, split, some tasks and entries; None and nothing stand for all."""
+    found = (event for event in events if dataset in (None, event.dataset) and split in (None, event.split))
+    chosen = (event for event in found if not tasks or event.task in tasks)
+    return [event for event in chosen if not entries or event.entry in entries]
 
 
 def replay(events: Iterable[Event]) -> State:
@@ -177,27 +188,35 @@ def finished(results: Path) -> dict[Key, Run]:
     return {key: run for key, run in runs.items() if run is not None and run.state == DONE}
 
 
-def gaps(state: State, runs: dict[Key, Run]) -> list[tuple[Key, str]]:
-    """Where a ledger's results and those that lie in a folder differ: which one, both sides, and how to mend it."""
+def diff(
+    before: Mapping[Key, Before], after: Mapping[Key, After], same: Callable[[Before, After], bool]
+) -> Iterator[tuple[Key, Before | None, After | None]]:
+    """Yields in which results two states differ, sorted: both sides, None for the one that arrived or left."""
+    for key in sorted({*before, *after}, key=str):
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None or not same(old, new):
+            yield key, old, new
+
+
+def _is_of(event: Event, run: Run) -> bool:
+    return (event.identity, event.digest) == (run.identity, run.digest)
+
+
+def gaps(state: State, runs: Mapping[Key, Run]) -> Iterator[tuple[Key, str]]:
+    """Yields where a ledger's results and those that lie in a folder differ: both sides, and how to mend it."""
     update = "run `bench ledger --update`"
-    found = []
-    for key in sorted({*state, *runs}, key=str):
-        event, run = state.get(key), runs.get(key)
-        if event is None and run is not None:
-            found.append((key, f"identity {run.identity[:12]} is not in the ledger: {update}"))
-        elif event is not None and run is None:
+    for key, event, run in diff(state, runs, _is_of):
+        here = f"identity {run.identity[:12]}" if run else ""
+        if event is None:
+            yield key, f"{here} is not in the ledger: {update}"
+        elif run is None:
             gone = f"the ledger has identity {event.identity[:12]}, but no finished result lies here"
-            found.append((key, f"{gone}: restore it (`git checkout`), or withdraw it: {how_to_withdraw(key)}"))
-        elif event is not None and run is not None:
-            here = f"identity {run.identity[:12]}, digest {(run.digest or 'none')[:12]}"
-            if _short(event) != here:
-                is_new = (run.version, run.identity_of.get("protocol")) != (event.version, event.protocol)
-                mend = update if is_new else (
-                    "restore it (`git checkout`), raise its version and run again, or withdraw it: "
-                    + how_to_withdraw(key)
-                )  # fmt: skip
-                found.append((key, f"{here}; the ledger has {_short(event)}: {mend}"))
-    return found
+            yield key, f"{gone}: restore it (`git checkout`), or withdraw it: {how_to_withdraw(key)}"
+        else:
+            is_new = (run.version, run.identity_of.get("protocol")) != (event.version, event.protocol)
+            again = "restore it (`git checkout`), raise its version and run again, or withdraw it: "
+            mend = update if is_new else again + how_to_withdraw(key)
+            yield key, f"{here}, digest {(run.digest or 'none')[:12]}; the ledger has {_short(event)}: {mend}"
 
 
 def how_to_withdraw(key: Key) -> str:
@@ -205,24 +224,22 @@ def how_to_withdraw(key: Key) -> str:
     return f'`bench ledger --withdraw {key.entry} --dataset {key.dataset} --reason "..."`'
 
 
-def changes(state: State, results: Path) -> list[Event]:
-    """Returns the events that lead from a ledger's results to those in a folder, sorted by result.
+def pending(results: Path) -> list[Event]:
+    """Returns the events that lead from a folder's ledger to the results in it, sorted by result.
 
     A result whose place a failure of another version took is withdrawn, with that as the reason. Raises a
     `StorageError` where one is gone without a trace: that is a withdrawal, and its reason a person's to give.
     """
-    runs = finished(results)
     events, gone = [], []
-    for key in sorted({*state, *runs}, key=str):
-        before, run = state.get(key), runs.get(key)
-        if run is None and before is not None:
-            reason = _failure(key.place(results))
-            if reason is None:
+    for key, before, run in diff(replay(read_events(results)), finished(results), _is_of):
+        if run is not None:
+            events.append(_arrival(key, run, before))
+        elif before is not None:
+            failed = store.read_run(key.place(results))
+            if failed is None or failed.state in (DONE, MISSING):
                 gone.append(str(key))
             else:
-                events.append(withdrawal(before, reason))
-        elif run is not None and (before is None or (run.identity, run.digest) != (before.identity, before.digest)):
-            events.append(_arrival(key, run, before))
+                events.append(withdrawal(before, f"version {failed.version} {failed.state}: {failed.reason}"))
     if gone:
         raise StorageError(
             f"in the ledger, but no finished result: {'; '.join(gone)}. Restore them, or withdraw them with "
@@ -231,29 +248,20 @@ def changes(state: State, results: Path) -> list[Event]:
     return events
 
 
-def _failure(place: Place) -> str | None:
-    """Why a result of another version stands here without forecasts, if one does."""
-    run = store.read_run(place)
-    if run is None or run.state in (DONE, MISSING):
-        return None
-    return f"version {run.version} {run.state}: {run.reason}"
-
-
 def _arrival(key: Key, run: Run, before: Event | None) -> Event:
-    return Event(
-        event=REPLACED if before else ACCEPTED,
-        **key._asdict(),
-        version=run.version,
-        protocol=str(run.identity_of.get("protocol", "")),
-        identity=run.identity,
-        digest=run.digest or "",
-        replaces=Replaced(before.version, before.identity) if before else None,
-    )
+    event = REPLACED if before else ACCEPTED
+    replaces = Replaced(before.version, before.identity) if before else None
+    protocol = str(run.identity_of.get("protocol", ""))
+    return Event(event, *key[:4], run.version, protocol, run.identity, run.digest or "", key.study, replaces)
 
 
 def withdrawal(before: Event, reason: str) -> Event:
     """The event that takes a result away."""
-    return Event(**{**vars(before), "event": WITHDRAWN, "replaces": None, "reason": reason})
+    return replace(before, event=WITHDRAWN, replaces=None, reason=reason)
+
+
+def _line(event: Event) -> str:
+    return json.dumps(event.plain(), ensure_ascii=False) + "\n"
 
 
 def append(results: Path, events: list[Event]) -> None:
@@ -264,20 +272,4 @@ def append(results: Path, events: list[Event]) -> None:
     replay([*read_events(results), *events])
     old = path.read_bytes() if path.is_file() else b""
     end = b"" if old.endswith(b"\n") or not old else b"\n"
-    write_atomic(path, old + end + "".join(f"{event.line()}\n" for event in events).encode())
-
-
-def withdraw(results: Path, wanted: Iterable[Event], reason: str) -> list[Event]:
-    """Remove finished results and say so in the ledger, with the reason; returns the events.
-
-    The record of a failure that stands in a result's place stays: it is a result too. Folders go first: what was
-    interrupted between the two is finished by the same call, and never accepted again.
-    """
-    events = [withdrawal(event, reason) for event in wanted]
-    for event in events:
-        place = event.key.place(results)
-        run = store.read_run(place)
-        if run is None or run.state == DONE:
-            store.remove_result(place)
-    append(results, events)
-    return events
+    write_atomic(path, old + end + "".join(map(_line, events)).encode())

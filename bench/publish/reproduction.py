@@ -12,6 +12,7 @@ import numpy as np
 
 from bench import store
 from bench.errors import BenchError
+from bench.publish.upkeep import Waiting, held, update_boards
 from bench.registry.config import Registry
 from bench.registry.entries import Entry
 from bench.run.bars import open_campaign
@@ -83,12 +84,21 @@ def reproduce(
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
 
-def keep(attempts: Sequence[Attempt]) -> None:
-    """Write `reproduced.json` beside the results that were reproduced, unless they have changed since."""
-    for attempt in attempts:
-        run = store.read_run(attempt.place)
-        if attempt.record is not None and run is not None and run.digest == attempt.record.digest:
-            store.write_reproduction(attempt.place, attempt.record)
+def keep(registry: Registry, attempts: Sequence[Attempt], waiting: Waiting = lambda: None) -> list[Path]:
+    """Writes `reproduced.json` beside the results that were reproduced, unless they have changed since.
+
+    Brings their boards up to date; returns the paths of these.
+    """
+    kept = {attempt.place: attempt.record for attempt in attempts if attempt.record is not None}
+    datasets = {place.dataset for place in kept}
+    if not kept:
+        return []
+    with held(registry.results, datasets, waiting):
+        for place, record in kept.items():
+            run = store.read_run(place)
+            if run is not None and run.digest == record.digest:
+                store.write_reproduction(place, record)
+        return update_boards(registry, registry.results, datasets)
 
 
 def _published(

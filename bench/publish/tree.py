@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench.publish import ledger
+from bench import store
 from bench.publish.ledger import Key
 from bench.registry.config import Registry
-from bench.registry.entries import Catalogue
-from bench.store import Place, Run, Stored
+from bench.registry.entries import Catalogue, discover
+from bench.store import DONE, Place, Run, Stored
+
+Fault = tuple[Path, str]
+"""A file, and what is wrong with it: both values, and how to mend it where that is not plain."""
 
 
 @dataclass(frozen=True)
-class Failure:
+class Problem:
     """One thing that is not as it must be: the guard that found it, the file, and what is wrong with both values."""
 
     guard: str
@@ -33,21 +36,29 @@ class Tree:
     stored: dict[Place, Stored]
     catalogue: Catalogue
 
+    @classmethod
+    def of(cls, registry: Registry) -> Tree:
+        """That of a registry, as it is now."""
+        stored = {place: store.read(place) for place in store.all_places(registry.results)}
+        return cls(registry, stored, discover(registry.root / "submissions", registry.settings.tasks))
+
+    @property
+    def results(self) -> Path:
+        """The folder of the results."""
+        return self.registry.results
+
+    @cached_property
+    def records(self) -> dict[Key, Run]:
+        """The records that can be read."""
+        return {Key.of(place): item.run for place, item in self.stored.items() if item.run is not None}
+
     @cached_property
     def runs(self) -> dict[Key, Run]:
         """The finished results whose record can be read."""
-        return ledger.finished(self.registry.results)
+        return {key: run for key, run in self.records.items() if run.state == DONE}
 
     @cached_property
     def boards(self) -> list[tuple[str, str, str | None]]:
         """Dataset, split and study of the boards that the results make."""
         found = {(place.dataset, place.split, place.study) for place in self.stored}
         return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))
-
-    def shown(self, path: Path) -> str:
-        """A path as it is named in a failure: below the root."""
-        return str(path.relative_to(self.registry.root))
-
-    def record(self, place: Place) -> str:
-        """The record of a result, as it is named in a failure."""
-        return self.shown(place.folder / "run.json")

@@ -14,6 +14,8 @@ from bench.board import Board, build_board, differences
 from bench.board.render.markdown import render
 from bench.data.load import load_panel
 from bench.errors import DataError
+from bench.publish.derivation import verify_edition
+from bench.publish.editions import editions, open_edition
 from bench.registry.config import Registry
 from bench.registry.entries import discover
 from bench.run.bars import realized_of
@@ -101,13 +103,23 @@ def test_the_readme_shows_the_first_rows_of_the_board():
 
 
 def test_no_bars_are_committed():
-    """Nothing below results/ has a column of prices or volume."""
+    """Nothing below results/ or editions/ has a column of prices or volume."""
     import pyarrow.parquet as pq
 
     allowed = {"date", "origin", "symbol", "seed", "forecast_var", "measure_var", "regime_month", "regime_origin"}
     for path in (ROOT / "results").rglob("*.parquet"):
         extra = {"true_var"} if "simulated" in path.parts else set()
         assert set(pq.read_schema(path).names) <= allowed | extra, path
+    measures = [open_edition(ROOT, name).facts.datasets for name in editions(ROOT)]
+    simulated = {facts["simulated"].measure for facts in measures}
+    for path in (ROOT / "editions").rglob("*.parquet"):
+        extra = {"true_var"} if path.stem in simulated else set()
+        assert set(pq.read_schema(path).names) <= allowed | extra, path
+
+
+@pytest.mark.parametrize("name", editions(ROOT))
+def test_every_edition_follows_from_what_is_kept_of_it(name):
+    assert verify_edition(ROOT / "editions" / name) == []
 
 
 def test_every_committed_entry_is_known():

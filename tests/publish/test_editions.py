@@ -6,21 +6,26 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from citations import check_cff, parse_bibtex
 from conftest import ROOT, Sandbox
 
 from bench.errors import BenchError
-from bench.publish.editions import check_sums, open_edition, verify_edition
+from bench.publish import keeping
+from bench.publish.derivation import verify_edition
+from bench.publish.editions import check_sums, open_edition
 from bench.publish.freezing import contents, freeze
 from bench.registry.config import Registry
+from bench.store.realized import read_realized, write_realized
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 DOUBLE = """
 class Model(PathForecaster):
     def forecast(self, history):
@@ -35,22 +40,19 @@ class Model(PathForecaster):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for a benchmark that was run once, committed and frozen."""
+    """A folder for a benchmark that was run once and frozen."""
     return tmp_path_factory.mktemp("template")
 
 
 @pytest.fixture
 def box(sandbox: Sandbox, template: Path) -> Sandbox:
-    """A clone with results on two splits and a failed entry, everything committed, nothing frozen yet."""
+    """A benchmark with results on two splits and a failed entry, nothing frozen yet."""
     if not (template / "results").exists():
         shutil.copy(ROOT / "CITATION.cff", sandbox.root)
-        (sandbox.root / ".gitignore").write_text("bars.csv\nvix.csv\n*.tmp\n.lock\n")
         sandbox.add_entry("broken", BROKEN, tasks="path")
         sandbox("run", "--split", "development")
         sandbox("run")
         sandbox("ledger", "--update")
-        git(sandbox.root, "init", "-q")
-        commit(sandbox.root)
         shutil.copytree(sandbox.root, template, dirs_exist_ok=True)
     else:
         shutil.copytree(template, sandbox.root, dirs_exist_ok=True)
@@ -59,25 +61,18 @@ def box(sandbox: Sandbox, template: Path) -> Sandbox:
 
 @pytest.fixture
 def frozen(box: Sandbox, template: Path) -> Sandbox:
-    """The same with edition 2026.1, committed."""
+    """The same with edition 2026.1."""
     kept = template.with_name("frozen")
     if not kept.exists():
         assert box("freeze", "2026.1").code == 0
-        commit(box.root)
         shutil.copytree(box.root, kept)
     else:
         shutil.copytree(kept, box.root, dirs_exist_ok=True)
     return box
 
 
-def git(root: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", "-C", str(root), *who, *arguments], check=True, capture_output=True)
-
-
-def commit(root: Path) -> None:
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", "state")
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
 def registry(box: Sandbox) -> Registry:
@@ -85,7 +80,7 @@ def registry(box: Sandbox) -> Registry:
 
 
 def verify(box: Sandbox) -> list[str]:
-    return verify_edition(registry(box), box.root / "editions" / "2026.1")
+    return verify_edition(box.root / "editions" / "2026.1")
 
 
 def sum_again(folder: Path) -> None:
@@ -279,7 +274,7 @@ def test_a_full_disk_leaves_nothing_behind(box: Sandbox, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(BenchError, match="No space left on device"):
         freeze(registry(box), "2026.1")
-    assert list((box.root / "editions").iterdir()) == []
+    assert files(box.root / "editions") == []
 
 
 # Citing a frozen number ------------------------------------------------------------------------------
@@ -324,21 +319,162 @@ def test_years_later(frozen: Sandbox) -> None:
     frozen.write_settings()
     shutil.rmtree(frozen.root / "results" / "tiny" / "official" / "next-day" / "mean")
     (frozen.root / "results" / "tiny" / "realized.parquet").write_bytes(b"another vintage")
-    commit(frozen.root)
     assert verify(frozen) == []
 
 
-def test_what_cannot_be_found_is_named(frozen: Sandbox) -> None:
-    for path in ("official/next-day/flat/forecasts.parquet", "realized.parquet"):
-        (frozen.root / "results" / "tiny" / path).unlink()
-    shutil.rmtree(frozen.root / ".git")
-    measure, forecasts, why = verify(frozen)
-    assert measure.startswith("results/tiny/realized.parquet: what the edition has of it (digest ")
-    assert forecasts.startswith("results/tiny/official/next-day/flat/forecasts.parquet: what the edition has of it")
-    assert forecasts.endswith(
-        f"(digest {frozen.run_json('flat')['digest'][:12]}) is neither there nor in git's history"
+def test_the_folder_of_editions_is_enough(frozen: Sandbox, tmp_path: Path) -> None:
+    """No results, no rules, no git: what was downloaded alone."""
+    shutil.copytree(frozen.root / "editions", tmp_path / "downloaded")
+    shutil.rmtree(frozen.root / "results")
+    assert verify_edition(tmp_path / "downloaded" / "2026.1") == []
+
+
+# What editions rest on -------------------------------------------------------------------------------
+
+
+def kept(box: Sandbox, entry: str = "flat") -> Path:
+    return box.root / "editions" / "forecasts" / f"{box.run_json(entry)['digest']}.parquet"
+
+
+def measure(box: Sandbox) -> Path:
+    (path,) = (box.root / "editions" / "measures").iterdir()
+    return path
+
+
+def guarded(box: Sandbox) -> list[tuple[str, str]]:
+    """What the guard of editions says of the files that are kept."""
+    return [(str(path.relative_to(box.root)), what) for path, what in keeping.faults(box.root)]
+
+
+def test_an_edition_keeps_what_it_rests_on_and_nothing_else(frozen: Sandbox) -> None:
+    edition, top = open_edition(frozen.root, "2026.1"), frozen.root / "editions"
+    done = {run.digest for run in edition.runs if run.state == "done"}
+    assert len(done) == 6
+    assert files(top / "forecasts") == sorted(f"{digest}.parquet" for digest in done)
+    assert files(top / "measures") == [f"{edition.facts.datasets['tiny'].measure}.parquet"]
+    here = frozen.root / "results" / "tiny" / "official" / "next-day" / "flat" / "forecasts.parquet"
+    assert kept(frozen).read_bytes() == here.read_bytes(), "git keeps one blob"
+    assert guarded(frozen) == []
+
+
+def test_a_second_edition_shares_what_did_not_change(frozen: Sandbox) -> None:
+    top = frozen.root / "editions"
+    before = {name: (top / name).stat().st_mtime_ns for name in files(top)}
+    new_entry(frozen)
+    frozen("run")
+    frozen("ledger", "--update")
+    assert frozen("freeze", "2026.2").code == 0
+    assert {name: (top / name).stat().st_mtime_ns for name in before} == before
+    added = [name for name in files(top) if name not in before and not name.startswith("2026.2/")]
+    digests = {frozen.run_json("new", task)["digest"] for task in ("next-day", "week-ahead")}
+    assert added == sorted(f"forecasts/{digest}.parquet" for digest in digests)
+    shutil.rmtree(frozen.root / "results")
+    assert [verify_edition(top / name) for name in ("2026.1", "2026.2")] == [[], []]
+
+
+def test_the_measure_is_kept_as_far_as_the_official_board_goes(box: Sandbox) -> None:
+    results = box.root / "results"
+    realized = read_realized(results, "tiny")
+    later = replace(
+        realized,
+        dates=np.append(realized.dates, np.datetime64("2011-05-02")),
+        measure_var=np.vstack([realized.measure_var, realized.measure_var[-1:]]),
+        regime_month=np.append(realized.regime_month, "unknown"),
+        regime_origin=np.append(realized.regime_origin, "calm"),
     )
-    assert "tiny: not derived again: check out the commit that added the edition" in why
+    write_realized(results, "tiny", later)
+    assert box("freeze", "2026.1").code == 0
+    assert measure(box).stem == realized.digest() != later.digest()
+    assert verify(box) == [] == guarded(box)
+
+
+def test_what_a_killed_freeze_has_left_is_cleared(box: Sandbox) -> None:
+    left = box.root / "editions" / "forecasts" / f"{'a' * 64}.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"")
+    assert box("freeze", "2026.1").code == 0
+    assert not left.exists() and guarded(box) == []
+
+
+def test_what_is_missing_is_named(frozen: Sandbox) -> None:
+    missing = [kept(frozen), measure(frozen)]
+    for path in missing:
+        path.unlink()
+    why = "is not there, and an edition rests on it: restore it (`git checkout`)"
+    assert verify(frozen) == [f"{path} {why}" for path in missing]
+    assert guarded(frozen) == [(str(path.relative_to(frozen.root)), why) for path in missing]
+
+
+def test_a_kept_file_is_what_its_name_says(frozen: Sandbox) -> None:
+    kept(frozen).write_bytes(kept(frozen, "mean").read_bytes())
+    pq.write_table(pq.read_table(measure(frozen)).slice(3), measure(frozen))
+    forecasts, published = guarded(frozen)
+    assert forecasts[0].startswith("editions/forecasts/") and published[0].startswith("editions/measures/")
+    said, named = frozen.run_json("mean")["digest"][:12], kept(frozen).name[:12]
+    assert f"is not what its run.json says (digest {said}, run.json says {named})" in forecasts[1]
+    assert "its digest differs" in published[1]
+    assert len(verify(frozen)) == 2
+    kept(frozen).write_bytes(b"PAR1")
+    assert "forecasts cannot be read" in guarded(frozen)[0][1]
+
+
+def test_a_measure_of_another_name_is_found(frozen: Sandbox) -> None:
+    realized = read_realized(frozen.root / "results", "tiny")
+    write_realized(frozen.root, "x", replace(realized, measure_var=2 * realized.measure_var))
+    shutil.copy(frozen.root / "x" / "realized.parquet", measure(frozen))
+    ((_, what),) = guarded(frozen)
+    assert what.startswith("is another measure, of digest ")
+
+
+def test_a_link_is_no_kept_file(frozen: Sandbox) -> None:
+    path = kept(frozen)
+    path.rename(frozen.root / "elsewhere.parquet")
+    path.symlink_to(frozen.root / "elsewhere.parquet")
+    assert guarded(frozen) == [(str(path.relative_to(frozen.root)), ANY)]
+    top = frozen.root / "editions" / "measures"
+    top.rename(frozen.root / "elsewhere")
+    top.symlink_to(frozen.root / "elsewhere")
+    assert "editions/measures" in dict(guarded(frozen))
+
+
+@pytest.mark.parametrize("name", ["forecasts/bars.parquet", "measures/notes.txt", f"forecasts/more/{'a' * 64}.parquet"])
+def test_what_no_edition_rests_on_is_refused(frozen: Sandbox, name: str) -> None:
+    path = frozen.root / "editions" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    ((file, what),) = guarded(frozen)
+    assert file == f"editions/{name}" and what.startswith("is nothing that an edition rests on: remove it")
+
+
+def test_an_edition_that_cannot_be_read_loses_nothing(frozen: Sandbox) -> None:
+    (frozen.root / "editions" / "2026.1" / "forecasts.json").write_text("[")
+    before = files(frozen.root / "editions")
+    ((file, what),) = guarded(frozen)
+    assert file == "editions/2026.1" and "forecasts.json is missing or damaged" in what
+    done = frozen("freeze", "2026.2")
+    assert done.code == 2 and "forecasts.json is missing or damaged" in done.err
+    assert files(frozen.root / "editions") == before
+
+
+@pytest.mark.parametrize("digest", ["../../results/tiny/realized", "a" * 63, "A" * 64, None])
+def test_digests_that_leave_the_folder_are_refused(frozen: Sandbox, digest: str | None) -> None:
+    folder = frozen.root / "editions" / "2026.1"
+
+    def edit(runs: list[dict]) -> None:
+        next(run for run in runs if run["state"] == "done")["digest"] = digest
+
+    edit_json(folder / "forecasts.json", edit)
+    sum_again(folder)
+    (said,) = verify(frozen)
+    assert said.startswith(f"{folder / 'forecasts.json'}: ") and said.endswith(f": `{digest}` is no digest")
+    assert [what for _, what in guarded(frozen)] == [said]
+    shutil.copy(ROOT / "editions" / "2026.1" / "forecasts.json", folder)
+    edit_json(folder / "edition.json", lambda facts: facts["datasets"]["tiny"].update(measure=str(digest)))
+    sum_again(folder)
+    assert "edition.json is missing or damaged" in verify(frozen)[0]
+
+
+# What is frozen is whole -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["tiny/LEADERBOARD.md", "tiny/leaderboard.json", "forecasts.json", "CITATION.bib"])
@@ -458,13 +594,13 @@ def test_an_edition_of_another_version_says_so(frozen: Sandbox) -> None:
 def test_a_renamed_edition_says_so(frozen: Sandbox) -> None:
     folder = frozen.root / "editions" / "2026.1"
     folder.rename(folder.with_name("2027.1"))
-    (said,) = verify_edition(registry(frozen), folder.with_name("2027.1"))
+    (said,) = verify_edition(folder.with_name("2027.1"))
     assert said.endswith("is edition 2026.1: the folder has another name")
 
 
 def test_what_is_no_edition(frozen: Sandbox) -> None:
     with pytest.raises(BenchError, match=r"is no edition: it has no edition\.json"):
-        verify_edition(registry(frozen), frozen.root)
+        verify_edition(frozen.root)
     edition = open_edition(frozen.root, "2026.1")
     (edition.folder / "entries.json").write_text("[")
     with pytest.raises(BenchError, match=r"entries\.json is missing or damaged"):

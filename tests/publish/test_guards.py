@@ -69,7 +69,7 @@ ALL = guards.GUARDS
 def failures(repo, *arguments: str, boards: bool = False) -> list[dict]:
     """The failures of `bench verify`, by its JSON; without deriving boards, the slow part, where they do not matter."""
     repo._monkeypatch.setattr(
-        guards, "GUARDS", ALL if boards else [guard for guard in ALL if guard is not guards.boards]
+        guards, "GUARDS", ALL if boards else {name: guard for name, guard in ALL.items() if name != "boards"}
     )
     outcome = repo("verify", *arguments, "--json")
     repo.notices = outcome.json["notices"]
@@ -424,6 +424,48 @@ def test_an_edition_of_the_base_never_changes(repo):
     assert found[gone].startswith("is gone") and found[new].startswith("is new")
     shutil.rmtree(folder)
     assert {item["guard"] for item in failures(repo, "--base", "main")} == {"frozen"}
+
+
+def test_what_an_edition_of_the_base_rests_on_never_changes(repo):
+    shutil.copy(ROOT / "CITATION.cff", repo.root)
+    assert repo("freeze", "2026.1").code == 0
+    commit(repo.root)
+    path = repo.root / f"editions/forecasts/{repo.run_json('flat')['digest']}.parquet"
+    name = str(path.relative_to(repo.root))
+    pq.write_table(pq.read_table(path), path, compression="snappy")  # its values are those of its name
+    assert failures(repo) == []
+    assert only(failures(repo, "--base", "main"), "frozen")["problem"].startswith("was changed")
+    path.unlink()
+    found = [item for item in failures(repo, "--base", "main") if item["file"] == name]
+    assert [item["problem"].partition(",")[0] for item in found] == ["is not there", "is gone"]
+    git(repo.root, "checkout", "--quiet", "--", "editions")
+    edited(repo, version="2")
+    shutil.copy(repo.root / RESULT / "forecasts.parquet", path.with_name(f"{repo.run_json('flat')['digest']}.parquet"))
+    found = [item["problem"] for item in failures(repo, "--base", "main") if item["guard"] == "frozen"]
+    assert len(found) == 1 and found[0].startswith("is nothing that an edition rests on"), (
+        "a new file may come with one"
+    )
+    shutil.rmtree(repo.root / "editions")
+    assert {item["guard"] for item in failures(repo, "--base", "main")} >= {"frozen"}
+
+
+def test_an_edition_behind_a_link(repo):
+    shutil.copy(ROOT / "CITATION.cff", repo.root)
+    assert repo("freeze", "2026.1").code == 0
+    commit(repo.root)
+    for name in ("2026.1", "forecasts"):
+        (repo.root / "editions" / name).rename(repo.root / f"{name}.away")
+        (repo.root / "editions" / name).symlink_to(repo.root / f"{name}.away")
+    found = [item for item in failures(repo, "--base", "main") if item["problem"].startswith("lies behind a link")]
+    assert {Path(item["file"]).parts[1] for item in found} == {"2026.1", "forecasts"}
+
+
+def test_a_state_that_hides_a_result(repo):
+    """A record that says `failed` and keeps identity and digest is a result that is gone."""
+    run = read(place(repo)).run
+    run.state = "failed"
+    write_run(place(repo), run)
+    assert "its state is failed, and the ledger" in only(failures(repo, "--base", "main"), "kept")["problem"]
 
 
 @pytest.mark.parametrize(

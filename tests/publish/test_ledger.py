@@ -204,7 +204,7 @@ def test_replaying_gives_what_counts():
     ],
 )
 def test_a_damaged_line_is_named_with_its_number(tmp_path, line, message):
-    (tmp_path / "ledger.jsonl").write_text(f"{event().line()}\n{line}\n")
+    (tmp_path / "ledger.jsonl").write_text(f"{json.dumps(event().plain())}\n{line}\n")
     with pytest.raises(StorageError) as error:
         ledger.read_events(tmp_path)
     assert message in str(error.value)
@@ -212,6 +212,6 @@ def test_a_damaged_line_is_named_with_its_number(tmp_path, line, message):
 
 def test_a_line_survives_the_round_trip_and_a_missing_newline(tmp_path):
     first, second = event(), event("replaced", "2", B, B, replaces=Replaced("1", A))
-    (tmp_path / "ledger.jsonl").write_text(first.line())
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(first.plain()))
     ledger.append(tmp_path, [second])
     assert ledger.read_events(tmp_path) == [first, second]
