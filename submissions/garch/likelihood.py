@@ -1,5 +1,6 @@
-"""Gaussian log-likelihoods of GARCH, GJR-GARCH and EGARCH with exact gradients and Hessians, in the parameters
-`mu` and those of `bench.recursions`, for the filters there.
+"""Gaussian log-likelihoods of GARCH, GJR-GARCH and EGARCH, with exact gradients and Hessians.
+
+Of the filters of `bench.recursions`, in mu and the parameters there.
 
 A filter is `x_0 = x_0(p)`, `x_{t+1} = f_t(x_t, p)`, with x the variance h or its logarithm, and the log-likelihood is
 `sum_t l_t(x_t, p)`. Let `J_t = dx_t / dp`, so that `J_{t+1} = f_x J_t + f_p`: a linear recursion, and so a bidiagonal
@@ -14,8 +15,8 @@ with l'' and f'' the second derivatives by (x, p) at t. Gradient and one Hessian
 derivatives of h carried forward instead of one adjoint carried backward.)
 
 The first x follows from the `backcast` of the squared residuals, which depends on mu as in the filter that is used
-afterwards. `arch` holds the start at the residuals about the sample mean while it optimises, and so maximises a
-function that differs in the fifth digit.
+afterwards, and in which it is a smooth function. `arch` takes it from residuals about the sample mean while it
+optimises, and so maximises a slightly different likelihood.
 """
 
 from __future__ import annotations

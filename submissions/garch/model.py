@@ -1,6 +1,6 @@
-"""GARCH models of close-to-close returns, symbol by symbol: `arch` estimates, `polish` finishes, `bench.recursions`
-filters on.
+"""GARCH models of close-to-close returns, symbol by symbol.
 
+`arch` estimates, `polish` goes on to the maximum of the likelihood, `bench.recursions` filters to the origin.
 Parameters are frozen between refits, the filter always runs to the origin. Returns are in percent, so variances
 inside the models are in percent squared; what leaves them is decimal.
 """

@@ -19,7 +19,7 @@ from scipy.linalg import eigh, null_space
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-10
-"""Standard errors from the maximum at which it is reached; rounding leaves 1e-13 to 1e-11."""
+"""Standard errors from the maximum at which it is reached: forecasts are then the same within 1e-11."""
 MAX_STEPS = 60
 """Newton steps before a maximum counts as not reached; from estimates of `arch` it takes about four."""
 NEAR = 0.1
@@ -145,11 +145,11 @@ def highest(optima: list[Optimum]) -> Optimum:
 
 @np.errstate(all="ignore")  # a point that is not finite has no slope, and so no turn
 def peaks(returns: Array, optimum: Optimum, limits: Constraints) -> list[Array]:
-    """Where to climb from to the other peaks of EGARCH near `optimum`: within half a standard error of mu, and by
-    their likelihood possibly as high.
+    """Where to climb from to other peaks of EGARCH that are perhaps as high as `optimum`.
 
-    Seen are the kinks, with the slopes on both sides, where the other parameters follow mu as they would on a
-    quadratic likelihood. A peak is on a kink or between two, wherever the slope turns from up to down.
+    They are looked for within half a standard error of mu. Seen are the kinks, with the slopes on both sides, where the
+    other parameters follow mu as they would on a quadratic likelihood. A peak is on a kink or between two, wherever the
+    slope turns from up to down.
     """
     here = egarch_likelihood(returns, optimum.estimates)
     if not here.is_finite:
