@@ -89,7 +89,7 @@ def ledger_(
 
     def is_wanted(event: Event) -> bool:
         named = dataset in (None, event.dataset) and split in (None, event.split)
-        return named and (not task or event.task in task) and (not entries or event.entry in entries)
+        return named and (not task or event.task in task) and (not entries or event.key.label in entries)
 
     if update:
         with _all_locked(folder):
@@ -108,7 +108,7 @@ def ledger_(
 
 def _check_known(work: Workspace, entry: str, events: Iterable[Event]) -> None:
     """Raises where an entry is neither in the ledger nor under submissions/."""
-    known = {event.entry for event in events} | set(work.catalogue.entries)
+    known = {event.key.label for event in events} | set(work.catalogue.entries)
     if entry not in known:
         raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
 
@@ -125,7 +125,7 @@ def _withdraw(
         before = ledger.read_events(folder)
         _check_known(work, entry, before)
         state = ledger.replay(before)
-        mine = [event for event in state.values() if event.entry == entry and is_wanted(event)]
+        mine = [event for event in state.values() if event.key.label == entry and is_wanted(event)]
         if not mine:
             raise BenchError(f"the ledger has no such result of {entry}; what was never accepted is just removed")
         events = ledger.withdraw(folder, mine, reason)

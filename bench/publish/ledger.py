@@ -40,6 +40,11 @@ class Key(NamedTuple):
         """That of a place."""
         return cls(place.dataset, place.split, place.task, place.entry, place.study)
 
+    @property
+    def label(self) -> str:
+        """What it is named by: an entry of the board by its name, a variant as `study/variant`."""
+        return f"{self.study}/{self.entry}" if self.study else self.entry
+
     def place(self, results: Path) -> Place:
         """Where it lies in a results folder."""
         return Place(results, *self)
@@ -202,7 +207,7 @@ def gaps(state: State, runs: dict[Key, Run]) -> list[tuple[Key, str]]:
 
 def how_to_withdraw(key: Key) -> str:
     """The command that takes a result away."""
-    return f'`bench ledger --withdraw {key.entry} --dataset {key.dataset} --reason "..."`'
+    return f'`bench ledger --withdraw {key.label} --dataset {key.dataset} --reason "..."`'
 
 
 def changes(state: State, results: Path) -> list[Event]:
