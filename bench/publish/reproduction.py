@@ -67,7 +67,10 @@ def reproduce(
         campaign = replace(campaign, scope=replace(campaign.scope, results=Path(folder)))
         wanted = {(entry.study, entry.name): entry for entry in entries}
         published = _published(registry, campaign, entries, tasks)
-        stale = {place: why for place, item in published.items() if (why := _other_code(campaign, wanted, place, item))}
+        entry_of = {place: wanted[place.study, place.entry] for place in published}
+        stale = {
+            place: why for place, item in published.items() if (why := _other_code(campaign, entry_of[place], item))
+        }
         again = [place for place in published if place not in stale]
         todo = plan(
             campaign,
@@ -79,7 +82,7 @@ def reproduce(
         attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
         for place in again:
             made = store.read(replace(place, results=campaign.scope.results))
-            attempts.append(_attempt(place, published[place], made, wanted[place.study, place.entry].row.tolerance, day))
+            attempts.append(_attempt(place, published[place], made, entry_of[place].row.tolerance, day))
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
 
@@ -114,9 +117,9 @@ def _published(
     return found
 
 
-def _other_code(campaign: Campaign, wanted: dict[tuple[str | None, str], Entry], place: Place, item: tuple[Run, Forecasts]) -> str | None:
+def _other_code(campaign: Campaign, entry: Entry, item: tuple[Run, Forecasts]) -> str | None:
     """Why a published result cannot be made by what is here now; None if it can, be it with other bars."""
-    parts = stale_parts(item[0], campaign.scope, wanted[place.study, place.entry])  # other bars are told apart from other code
+    parts = stale_parts(item[0], campaign.scope, entry)  # other bars are told apart from other code
     if not parts:
         return None
     said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts)

@@ -128,7 +128,7 @@ def code_files(folder: Path) -> list[Path]:
 class Entry:
     """A row with the folder of its code; `package` is the installed distribution that brings it, if one does.
 
-    `study` is the one that it is a variant of, `axis` the values that it has there; both are empty for a row of a family.
+    `study` is the one that it is a variant of, `axis` the values that it has there; a row of a family has neither.
     """
 
     row: Row
