@@ -43,7 +43,7 @@ def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, 
     for name in registry.dataset_ids():
         for split in registry.dataset(name).splits:
             for task in tasks:
-                place = Place(results, name, split, task, entry.name, entry.row.study)
+                place = Place(results, name, split, task, entry.name, entry.study)
                 stored = store.read(place)
                 if stored.run is None and not stored.problem:
                     continue

@@ -78,10 +78,12 @@ class Workspace:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """All entries: ours, and those of installed packages."""
+        """All entries: ours, those of installed packages, and the variants of studies."""
         from bench.registry.installed import with_installed
+        from bench.registry.studies import with_studies
 
-        return with_installed(discover(self.submissions, self.registry.settings.tasks), self.registry.settings.tasks)
+        tasks = self.registry.settings.tasks
+        return with_studies(self.registry, with_installed(discover(self.submissions, tasks), tasks))
 
     @property
     def submissions(self) -> Path:
@@ -96,7 +98,8 @@ class Workspace:
         wanted: list[str] = []
         families: dict[Path, list[Entry]] = {}
         for argument in arguments:
-            if argument in self.catalogue.entries or not is_path(argument):
+            known = argument in self.catalogue.entries or argument in self.catalogue.variants
+            if known or not is_path(argument):
                 wanted.append(argument)
                 continue
             folder = Path(argument).expanduser().resolve()

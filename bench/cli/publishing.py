@@ -84,7 +84,7 @@ def ledger_(
     if (update or withdraw is not None) and entries:
         raise BenchError("entries are named only to show them; to withdraw one: --withdraw ENTRY")
     before = ledger.read_events(folder)
-    known = {event.entry for event in before} | set(work.catalogue.entries)
+    known = {event.key.label for event in before} | set(work.catalogue.entries)
     for entry in entries or filter(None, [withdraw]):
         if entry not in known:
             raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")

@@ -26,6 +26,7 @@ from bench.registry.config import Settings
 if TYPE_CHECKING:
     from bench.board.gather import TaskScores
     from bench.registry.config import Dataset
+    from bench.registry.entries import Entry
 
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
 AGAINST_TOLERANCE = 1e-6
@@ -100,19 +101,19 @@ def _agreement(gaps: list[str], other: str, as_json: bool) -> None:
 
 
 def _draw_forecasts(
-    work: Workspace, entry: str, path: Path, dataset: str | None, split: str | None, task: str | None,
+    work: Workspace, entry: Entry, path: Path, dataset: str | None, split: str | None, task: str | None,
     symbol: str | None, results: Path,
 ) -> None:  # fmt: skip
     from bench.board.render.figures import draw_forecasts
     from bench.files import write_atomic
 
-    chosen, scores = _task_scores(work, dataset, split, task, results, work.catalogue.entries[entry].row.study)
-    if entry not in scores.scored:
-        raise BenchError(f"no finished result of `{entry}` on this task{did_you_mean(entry, scores.scored)}")
+    chosen, scores = _task_scores(work, dataset, split, task, results, entry.study)
+    if entry.name not in scores.scored:
+        raise BenchError(f"no finished result of `{entry.name}` on this task{did_you_mean(entry.name, scores.scored)}")
     symbol = symbol or chosen.market or chosen.symbols[0]
     if symbol not in scores.cells.symbols:
         raise BenchError(f"{chosen.id} has no symbol `{symbol}`{did_you_mean(symbol, scores.cells.symbols)}")
-    write_atomic(path, draw_forecasts(scores, entry, symbol))
+    write_atomic(path, draw_forecasts(scores, entry.name, symbol))
     say(f"figure: {path}")
 
 
@@ -140,6 +141,7 @@ def compare_(
     symbol: Annotated[str | None, typer.Option("--symbol", help="One symbol alone.")] = None,
     regime: Annotated[str | None, typer.Option("--regime", help="calm or crisis, by the VIX at the origin.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="Write an SVG there.")] = None,
+    study: Annotated[str | None, typer.Option("--study", help="Both are variants of this study, or beside it.")] = None,
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -150,7 +152,7 @@ def compare_(
     from bench.files import write_atomic
 
     work: Workspace = context.obj
-    chosen, scores = _task_scores(work, dataset, split, task, work.results(results))
+    chosen, scores = _task_scores(work, dataset, split, task, work.results(results), study)
     result = compare(scores, a, b, dataset=chosen.id, split=work.split(split), symbol=symbol, regime=regime)
     if figure is not None:
         write_atomic(figure, as_figure(result))
@@ -255,7 +257,7 @@ def show_(
     work: Workspace = context.obj
     chosen = work.select([entry])
     if figure is not None:
-        _draw_forecasts(work, chosen[0].name, figure, dataset, split, task, symbol, work.results(results, chosen[:1]))
+        _draw_forecasts(work, chosen[0], figure, dataset, split, task, symbol, work.results(results, chosen[:1]))
     cards = [card_of(work.registry, each, work.results(results, [each])) for each in chosen]
     if as_json:
         show_json(cards if is_path(entry) and len(cards) > 1 else cards[0])

@@ -124,7 +124,7 @@ def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[P
     from bench.board.render.markdown import render_headline
 
     scope = campaign.scope
-    for study in sorted({entry.row.study for entry in chosen if entry.row.study}):
+    for study in sorted({entry.study for entry in chosen if entry.study}):
         of_study = replace(scope, study=study)
         if of_study.places():
             say(f"study {study}: {ensure_board(of_study)[1]}")

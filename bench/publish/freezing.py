@@ -125,7 +125,7 @@ def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) ->
     for entry in entries.values():
         answers = settings.path_tasks if entry.is_path else entry.row.tasks
         lacking = [task for task in answers if task in scored and (task, entry.name) not in have]
-        if lacking and entry.row.study is None and entry.is_meant_for(dataset.id):
+        if lacking and entry.is_meant_for(dataset.id):
             again = f"`bench run {entry.name} --dataset {dataset.id}`"
             lines.append(f"{dataset.id}: {entry.name} has no result on {', '.join(lacking)}: {again}")
     return lines

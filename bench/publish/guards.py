@@ -130,7 +130,7 @@ def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
     if found is None:
         digest = (item.run.digest or "none")[:12]
         return f"is not about the present forecasts (digest {digest}), or not within its tolerance: {again}"
-    entry = tree.catalogue.entries.get(place.entry)
+    entry = tree.catalogue.entry_at(place.study, place.entry)
     if entry is not None and not 0 <= found.largest_difference <= entry.row.tolerance:
         return (
             f"largest_difference {found.largest_difference:g}, submissions/{entry.family}/submission.yaml declares a "
@@ -166,31 +166,26 @@ def code(tree: Tree) -> Iterator[Fault]:
         yield tree.registry.root / "submissions", problem
     settings = tree.registry.settings
     for place, item in tree.stored.items():
-        entry, run = tree.catalogue.entries.get(place.entry), item.run
+        entry, run = tree.catalogue.entry_at(place.study, place.entry), item.run
         if run is None or place.dataset not in tree.registry.dataset_ids():
             continue
         file = place.folder / "run.json"
         dataset = tree.registry.dataset(place.dataset)
         if entry is None:
             mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
-            yield file, f"no entry {place.entry} under submissions/: {mend}, or bring the entry back"
+            there = f"studies/{place.study}/study.yaml" if place.study else "submissions/"
+            yield file, f"no entry {place.entry} under {there}: {mend}, or bring the entry back"
         elif item.state != DONE:
             continue
-        elif entry.row.study != place.study:
-            there = f"submissions/{entry.family}/submission.yaml has {_where(entry.row.study)}"
-            yield file, f"{place.entry} lies under {_where(place.study)}, {there}"
         elif place.task in settings.tasks and place.split in dataset.splits:
             scope = Scope(settings, dataset, place.split, place.results, place.study)
+            named = f"study {place.study}" if place.study else f"run {place.entry}"
+            at = f" --dataset {place.dataset}" + ("" if place.study else f" --split {place.split}")
             for name, made, here in stale_parts(run, scope, entry):
                 given = f"submissions/{entry.family} and the registry give {here}"
-                again = f"`bench run {place.entry} --dataset {place.dataset} --split {place.split}`"
-                yield file, f"stale: made with {name} {made}, {given}: {again}"
+                yield file, f"stale: made with {name} {made}, {given}: `bench {named}{at}`"
         else:
             yield file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}"
-
-
-def _where(study: str | None) -> str:
-    return f"study {study}" if study else "the board"
 
 
 def boards(tree: Tree) -> Iterator[Fault]:

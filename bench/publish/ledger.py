@@ -42,6 +42,11 @@ class Key(NamedTuple):
         """That of a place."""
         return cls(place.dataset, place.split, place.task, place.entry, place.study)
 
+    @property
+    def label(self) -> str:
+        """What it is named by: an entry of the board by its name, a variant as `study/variant`."""
+        return f"{self.study}/{self.entry}" if self.study else self.entry
+
     def place(self, results: Path) -> Place:
         """Where it lies in a results folder."""
         return Place(results, *self)
@@ -122,7 +127,7 @@ def select(
     """The events of a dataset, split, some tasks and entries; None and nothing stand for all."""
     found = (event for event in events if dataset in (None, event.dataset) and split in (None, event.split))
     chosen = (event for event in found if not tasks or event.task in tasks)
-    return [event for event in chosen if not entries or event.entry in entries]
+    return [event for event in chosen if not entries or event.key.label in entries]
 
 
 def replay(events: Iterable[Event]) -> State:
@@ -221,7 +226,7 @@ def gaps(state: State, runs: Mapping[Key, Run]) -> Iterator[tuple[Key, str]]:
 
 def how_to_withdraw(key: Key) -> str:
     """The command that takes a result away."""
-    return f'`bench ledger --withdraw {key.entry} --dataset {key.dataset} --reason "..."`'
+    return f'`bench ledger --withdraw {key.label} --dataset {key.dataset} --reason "..."`'
 
 
 def pending(results: Path) -> list[Event]:

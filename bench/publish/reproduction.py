@@ -66,13 +66,16 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="volmark-again-") as folder:
         campaign = open_campaign(registry, dataset, split, Path(folder) if any_bars else None)
         campaign = replace(campaign, scope=replace(campaign.scope, results=Path(folder)))
-        wanted = {entry.name: entry for entry in entries}
+        wanted = {(entry.study, entry.name): entry for entry in entries}
         published = _published(registry, campaign, entries, tasks)
-        stale = {place: why for place, item in published.items() if (why := _other_code(campaign, wanted, place, item))}
+        entry_of = {place: wanted[place.study, place.entry] for place in published}
+        stale = {
+            place: why for place, item in published.items() if (why := _other_code(campaign, entry_of[place], item))
+        }
         again = [place for place in published if place not in stale]
         todo = plan(
             campaign,
-            [entry for entry in entries if any(place.entry == entry.name for place in again)],
+            [entry for key, entry in wanted.items() if any((place.study, place.entry) == key for place in again)],
             sorted({place.task for place in again}),
         )
         with watch(len(todo.units)) as listener:
@@ -80,7 +83,7 @@ def reproduce(
         attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
         for place in again:
             made = store.read(replace(place, results=campaign.scope.results))
-            attempts.append(_attempt(place, published[place], made, wanted[place.entry].row.tolerance, day))
+            attempts.append(_attempt(place, published[place], made, entry_of[place].row.tolerance, day))
     return sorted(attempts, key=lambda attempt: (attempt.place.entry, attempt.place.task))
 
 
@@ -124,9 +127,9 @@ def _published(
     return found
 
 
-def _other_code(campaign: Campaign, wanted: dict[str, Entry], place: Place, item: tuple[Run, Forecasts]) -> str | None:
+def _other_code(campaign: Campaign, entry: Entry, item: tuple[Run, Forecasts]) -> str | None:
     """Why a published result cannot be made by what is here now; None if it can, be it with other bars."""
-    parts = stale_parts(item[0], campaign.scope, wanted[place.entry])  # other bars are told apart from other code
+    parts = stale_parts(item[0], campaign.scope, entry)  # other bars are told apart from other code
     if not parts:
         return None
     said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts)

@@ -10,6 +10,7 @@ from bench import store
 from bench.publish.ledger import Key
 from bench.registry.config import Registry
 from bench.registry.entries import Catalogue, discover
+from bench.registry.studies import with_studies
 from bench.store import DONE, Place, Run, Stored
 
 Fault = tuple[Path, str]
@@ -40,7 +41,8 @@ class Tree:
     def of(cls, registry: Registry) -> Tree:
         """That of a registry, as it is now."""
         stored = {place: store.read(place) for place in store.all_places(registry.results)}
-        return cls(registry, stored, discover(registry.root / "submissions", registry.settings.tasks))
+        ours = discover(registry.root / "submissions", registry.settings.tasks)
+        return cls(registry, stored, with_studies(registry, ours))
 
     @property
     def results(self) -> Path:

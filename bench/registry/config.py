@@ -290,10 +290,15 @@ def read_yaml(path: Path, model: type[Model], **given: Any) -> Model:
     forbidden = sorted(set(given) & set(content))
     if forbidden:
         raise BenchError(f"{shown}: {forbidden[0]}: is set by the folder, remove the key")
+    return checked(shown, model, {**content, **given})
+
+
+def checked(where: str, model: type[Model], values: dict[str, Any]) -> Model:
+    """Returns the checked values; a `BenchError` has one line for every mistake, `where` it is and its key."""
     try:
-        return model.model_validate({**content, **given})
+        return model.model_validate(values)
     except ValidationError as error:
-        raise BenchError("\n".join(f"{shown}: {problem}" for problem in _problems(error, model))) from error
+        raise BenchError("\n".join(f"{where}: {problem}" for problem in _problems(error, model))) from error
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from bench.errors import BenchError, did_you_mean
 from bench.plugin.history import READS
 from bench.plugin.tasks import Task
 from bench.registry.config import Base, Label, Name, Settings, read_yaml
+
+if TYPE_CHECKING:
+    from bench.registry.studies import Study
 
 PATH = "path"
 """What a row answers that forecasts daily paths: every task that a path covers, in one run."""
@@ -58,7 +61,6 @@ class Row(Base):
     refit: StrictInt | None = Field(default=None, ge=1)
     reads: list[str]
     seeds: StrictInt = Field(default=1, ge=1)
-    study: Name | None = None
     datasets: Annotated[list[Name], Field(min_length=1)] | None = None
     tuned_on: Name | None = None
     constant: bool = False
@@ -124,12 +126,17 @@ def code_files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with the folder of its code; `package` is the installed distribution that brings it, if one does."""
+    """A row with the folder of its code; `package` is the installed distribution that brings it, if one does.
+
+    `study` is the one that it is a variant of, `axis` the values that it has there; a row of a family has neither.
+    """
 
     row: Row
     folder: Path
     submission: Submission
     package: str | None = None
+    study: str | None = None
+    axis: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -175,27 +182,49 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All entries by name, and one line for every family, and (`notes`) installed package, that is left out."""
+    """All entries by name, and one line for every family, and (`notes`) installed package, that is left out.
+
+    `studies` are those of the registry, where they were asked for (`registry.studies.with_studies`).
+    """
 
     entries: dict[str, Entry]
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    studies: dict[str, Study] = field(default_factory=dict)
+
+    @property
+    def variants(self) -> dict[str, Entry]:
+        """The variants of all studies, as `study/variant`."""
+        return {f"{study.name}/{name}": entry for study in self.studies.values()
+                for name, entry in study.variants.items()}  # fmt: skip
+
+    def entry_at(self, study: str | None, name: str) -> Entry | None:
+        """The entry whose results lie under that name on the board (None), or in a study; None where there is none."""
+        return self.entries.get(name) if study is None else self.variants.get(f"{study}/{name}")
+
+    def study(self, name: str) -> Study:
+        """The study of that name."""
+        if name not in self.studies:
+            broken = "".join(f"\n{problem}" for problem in self.problems if problem.startswith("studies/"))
+            raise BenchError(f"no study `{name}`{did_you_mean(name, self.studies)}{broken}")
+        return self.studies[name]
 
     def select(self, names: Iterable[str] = (), dataset: str | None = None) -> list[Entry]:
         """The entries of these names; where none is named, ours outside studies that are meant for the dataset.
 
-        An unknown name is an error with a suggestion. What an installed package brings has to be named.
+        An unknown name is an error with a suggestion. What an installed package brings has to be named, and so has a
+        variant of a study, as `study/variant`.
         """
         wanted = list(dict.fromkeys(names))
+        known = {**self.entries, **self.variants}
         for name in wanted:
-            if name not in self.entries:
-                hint = did_you_mean(name, self.entries)
+            if name not in known:
+                hint = did_you_mean(name, known)
                 broken = "".join(f"\n{problem}" for problem in self.problems)
                 raise BenchError(f"no entry `{name}`{hint}{broken}")
         if wanted:
-            return [self.entries[name] for name in wanted]
-        ours = [entry for entry in self.entries.values() if entry.package is None and entry.row.study is None]
-        return [entry for entry in ours if entry.is_meant_for(dataset)]
+            return [known[name] for name in wanted]
+        return [entry for entry in self.entries.values() if entry.package is None and entry.is_meant_for(dataset)]
 
     def with_families(self, families: dict[Path, list[Entry]]) -> Catalogue:
         """This catalogue and families that a user named by their folders; a name that is taken is an error."""
@@ -207,7 +236,7 @@ class Catalogue:
                     taken = f"{entry.name} is taken by {other.folder}; choose another name"
                     raise BenchError(f"{folder}/submission.yaml: entries: {taken}")
                 entries.setdefault(entry.name, entry)
-        return Catalogue(entries, self.problems, self.notes)
+        return replace(self, entries=entries)
 
 
 def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:

@@ -29,7 +29,7 @@ class Campaign:
 
     def place(self, entry: Entry, task: str) -> Place:
         """Where a result of this campaign is stored."""
-        return replace(self.scope, study=entry.row.study).place(task, entry.name)
+        return replace(self.scope, study=entry.study).place(task, entry.name)
 
     def new_run(self, entry: Entry, task: Task) -> Run:
         """A record of a result of this campaign, without its outcome."""
@@ -39,6 +39,7 @@ class Campaign:
             task=task.name, state=MISSING, identity=identity_from(parts), data_identity=self.data_identity,
             identity_of=parts,
             about={"family": entry.family, "description": entry.row.description, "tuned_on": entry.row.tuned_on},
+            axis=entry.axis,
         )  # fmt: skip
 
     def forecasts(self, outcome: Outcome, task: Task) -> Forecasts:

@@ -101,7 +101,7 @@ class Run:
     """What `run.json` says of one result.
 
     `identity_of` are the parts that `identity` is the digest of; `about` describes the entry and is no part of
-    it; `runs` counts the identities that were run here so far.
+    it; `axis` is where a variant of a study stands; `runs` counts the identities that were run here so far.
     """
 
     entry: str
@@ -119,6 +119,7 @@ class Run:
     reason: str | None = None
     traceback: str | None = None
     about: dict[str, str | None] = field(default_factory=dict)
+    axis: dict[str, Any] = field(default_factory=dict)
     runs: int = 1
     measured: Measured = field(default_factory=Measured)
 
