@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.board.gather import TaskScores
-from bench.board.render.figures import COLOURS, GREY, render_figure
 from bench.board.render.numbers import grid, loss, percent, probability
+from bench.board.render.style import COLOURS, GREY, render_figure
 from bench.board.scores import LABELS, number, number_or_none
 from bench.errors import BenchError, did_you_mean
 from bench.stats import losses

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import stats
 from bench.board.model import Board, TaskTable
-from bench.board.render.figures import COLOURS, GREY, SETTINGS, render_figure
 from bench.board.render.numbers import grid, loss, percent, probability
+from bench.board.render.style import COLOURS, GREY, SETTINGS, render_figure
 from bench.board.scores import number, number_or_none
 from bench.errors import BenchError
 from bench.files import remove, write_atomic

@@ -302,3 +302,22 @@ class Model(Forecaster):
     )
     assert sandbox("run").code == 0
     assert "attention" not in board_of(sandbox)["figures"]
+
+
+def test_a_figure_is_a_function_and_a_record(sandbox, monkeypatch):
+    from bench.board.render.figures import FIGURES, BoardFigure
+    from bench.board.render.style import new_figure
+
+    def bars(it):
+        figure, axes = new_figure(3, 2)
+        axes.bar([row.entry for row in it.table.rows], [row.qlike for row in it.table.rows])
+        return figure
+
+    captioned = BoardFigure("bars", "QLIKE beside that of {anchor}", lambda it: it.anchored, bars)
+    monkeypatch.setitem(FIGURES, "bars", captioned)
+    monkeypatch.setitem(FIGURES, "never", BoardFigure("never", "nothing", lambda it: False, bars))
+    assert sandbox("run").code == 0
+    assert {"bars", "never"} & set(board_of(sandbox)["figures"]) == {"bars"}
+    ET.fromstring((sandbox.root / "results/tiny/figures/bars.svg").read_bytes())
+    text = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert "*QLIKE beside that of mean.*" in text or "*QLIKE beside that of flat.*" in text

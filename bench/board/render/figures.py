@@ -1,12 +1,9 @@
-"""The figures of a board as SVG: deterministic, legible on light and dark pages, colour-blind safe.
-
-matplotlib is imported where a figure is drawn.
-"""
+"""The figures of a board, as SVG. A new one is a function and a record in the table at the end."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +12,8 @@ from numpy.typing import NDArray
 
 from bench.board.gather import Gathered, TaskScores
 from bench.board.model import Board, TaskTable
-from bench.board.render.markdown import FIGURES
 from bench.board.render.numbers import probability
+from bench.board.render.style import COLOURS, DASHES, GREY, cell_text, new_figure, render_figure
 from bench.board.render.training import attention_of, curves_of, draw_attention, draw_training
 from bench.stats import losses
 from bench.stats.regimes import CRISIS
@@ -27,97 +24,67 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito (2008): told apart under all common kinds of colour blindness."""
-DASHES = ("-", "--", "-.", ":")
-GREY = "#666666"
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "volmark",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "figure.facecolor": "white",  # an opaque card: legible on a dark page too
-    "savefig.facecolor": "white",
-    "figure.constrained_layout.use": True,
-}
 LEADERS = 3
 HEAT_LIMIT = 0.25
 
 
-def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
-    """Returns the SVG of every figure of the board's headline task, by name."""
-    table = board.table(board.headline)
-    if table is None or not table.rows:
-        return {}
-    scores = gathered.tasks[board.headline]
-    makers: dict[str, Callable[[Board, TaskTable, TaskScores], Figure]] = {
-        "pairs": _pairs,
-        "cumulated": _cumulated,
-        "volatility": _volatility,
-        "scatter": _scatter,
-        "cost": _cost,
-        "symbols": _symbols,
-    }
-    drawn: dict[str, Callable[[], Figure]] = {
-        name: partial(maker, board, table, scores) for name, maker in makers.items()
-    }
-    drawn["training"] = lambda: draw_training(curves_of(gathered.runs, board.headline))
-    drawn["attention"] = lambda: draw_attention(attention_of(gathered.runs, board.headline))
-    return {name: render_figure(drawn[name]) for name in board.figures}
+@dataclass(frozen=True)
+class Drawing:
+    """What a figure is drawn from: the board, the table and scores of its headline task, and all that is stored."""
+
+    board: Board
+    table: TaskTable
+    scores: TaskScores
+    gathered: Gathered
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the anchor has a row."""
+        return any(row.entry == self.board.anchor for row in self.table.rows)
+
+    @property
+    def market_moves(self) -> bool:
+        """Whether there is a market symbol, and it has variance."""
+        symbols, market = self.scores.cells.symbols, self.board.market
+        return market is not None and bool((self.scores.cells.target_var[:, symbols.index(market)] > 0).any())
+
+
+@dataclass(frozen=True)
+class BoardFigure:
+    """A figure of a board: its file name, what it shows, which boards have it, and how it is drawn."""
+
+    name: str
+    caption: str
+    applies: Callable[[Drawing], bool]
+    make: Callable[[Drawing], Figure]
 
 
 def figure_names(board: Board, gathered: Gathered) -> list[str]:
-    """The figures that a board has: those that need a market, an anchor or several entries only where there are."""
+    """The figures that a board has, in the order of the page."""
+    return [figure.name for it in _drawing(board, gathered) for figure in FIGURES.values() if figure.applies(it)]
+
+
+def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
+    """The SVG of every figure of the board's headline task, by name."""
+    figures = [FIGURES[name] for name in board.figures]
+    return {each.name: render_figure(partial(each.make, it)) for it in _drawing(board, gathered) for each in figures}
+
+
+def _drawing(board: Board, gathered: Gathered) -> list[Drawing]:
+    """What the figures of a board are drawn from; nothing where its headline task has no row."""
     table = board.table(board.headline)
-    entries = [row.entry for row in table.rows] if table else []
-    names = ["cost"] if entries else []
-    if len(entries) > 1:
-        names += ["pairs"]
-    if entries and board.market is not None:
-        target_var = gathered.tasks[board.headline].cells.target_var
-        column = gathered.tasks[board.headline].cells.symbols.index(board.market)
-        names += ["volatility", "scatter"] if (target_var[:, column] > 0).any() else []
-    if board.anchor in entries:
-        names += ["symbols", *(["cumulated"] if len(entries) > 1 else [])]
-    if curves_of(gathered.runs, board.headline):
-        names += ["training"]
-    if attention_of(gathered.runs, board.headline):
-        names += ["attention"]
-    return [name for name in FIGURES if name in names]
+    return [Drawing(board, table, gathered.tasks[board.headline], gathered)] if table and table.rows else []
 
 
-def render_figure(make: Callable[[], Any]) -> bytes:
-    """The SVG bytes of a figure, without a date and with fixed identifiers."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    with mpl.rc_context(SETTINGS):
-        figure = make()
-        sink = io.BytesIO()
-        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
-    return sink.getvalue()
-
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    return figure, figure.subplots()
-
-
-def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _pairs(it: Drawing) -> Figure:
     """Which pairs are told apart: row against column; colour is direction, depth is p."""
+    table = it.table
     names = [row.entry for row in table.rows]
     k = len(names)
     p = np.array([[1.0 if value is None else value for value in line] for line in table.pair_p])
     qlike = np.array([row.qlike for row in table.rows])
     strength = np.select([p < 0.001, p < 0.01, p < 0.05], [3, 2, 1], 0) * np.sign(qlike[None, :] - qlike[:, None])
-    figure, axes = _figure(1.6 + 0.38 * k, 1.5 + 0.38 * k)
+    figure, axes = new_figure(1.6 + 0.38 * k, 1.5 + 0.38 * k)
     colours = ["#B35806", "#F1A340", "#FEE0B6", "#F7F7F7", "#D8DAEB", "#998EC3", "#542788"]
     from matplotlib.colors import ListedColormap
 
@@ -127,7 +94,7 @@ def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
             if i != j:
                 shade = "white" if abs(strength[i, j]) == 3 else "black"
                 text = "·" if p[i, j] >= 0.05 else probability(p[i, j])
-                _cell(axes, j, i, text, shade)
+                cell_text(axes, j, i, text, shade)
     axes.set_xticks(range(k), names, rotation=90)
     axes.set_yticks(range(k), names)
     axes.set_title(
@@ -138,17 +105,13 @@ def _pairs(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
-def _cell(axes: Axes, j: int, i: int, text: str, colour: str) -> None:
-    """Text in a cell of a picture; the layout need not measure it, which would take most of the drawing's time."""
-    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour).set_in_layout(False)
-
-
-def _cumulated(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _cumulated(it: Drawing) -> Figure:
     """QLIKE saved against the anchor, summed up over days."""
-    figure, axes = _figure(8.0, 3.8)
+    board, table, scores = it.board, it.table, it.scores
+    figure, axes = new_figure(8.0, 3.8)
     base = scores.scored[board.anchor].qlike
     dates = scores.cells.dates.astype("datetime64[D]")
     first = [row.entry for row in table.rows if row.entry != board.anchor][:5]
@@ -161,7 +124,7 @@ def _cumulated(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     axes.set_ylabel(f"sum of daily mean QLIKE saved against {board.anchor}", fontsize=8)
     axes.set_title(f"{table.task}: up is better than {board.anchor}; the first five rows and {board.skill_reference}")
     axes.legend(loc="upper left", ncols=2)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _shade_crises(axes: Axes, dates: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
@@ -182,9 +145,10 @@ def _market_vol(board: Board, scores: TaskScores) -> tuple[int, Any]:
     return column, losses.annualised_vol(scores.cells.target_var[:, column])
 
 
-def _volatility(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _volatility(it: Drawing) -> Figure:
     """Realised and forecast volatility of the market over time."""
-    figure, axes = _figure(8.0, 3.8)
+    board, table, scores = it.board, it.table, it.scores
+    figure, axes = new_figure(8.0, 3.8)
     column, realized_vol = _market_vol(board, scores)
     dates = scores.cells.dates.astype("datetime64[D]")
     axes.plot(dates, realized_vol, color="#BBBBBB", lw=0.8, label="realised")
@@ -194,11 +158,12 @@ def _volatility(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     axes.set_ylabel("annualised volatility, %")
     axes.set_title(f"{board.market}, {table.task}: realised and forecast")
     axes.legend(loc="upper right", ncols=4)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
-def _scatter(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _scatter(it: Drawing) -> Figure:
     """Realised against forecast volatility of the market, one panel an entry, logarithmic."""
+    board, table, scores = it.board, it.table, it.scores
     from matplotlib.figure import Figure
 
     column, realized_vol = _market_vol(board, scores)
@@ -252,9 +217,10 @@ def _one_on_the_other(axes: Axes, forecast_vol: Array, realized_vol: Array, colo
         axis.set_ticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high])
 
 
-def _cost(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _cost(it: Drawing) -> Figure:
     """QLIKE against seconds of fitting; the step is what no cheaper entry undercuts."""
-    figure, axes = _figure(7.6, max(4.0, 0.9 + 0.19 * len(table.rows)))
+    board, table = it.board, it.table
+    figure, axes = new_figure(7.6, max(4.0, 0.9 + 0.19 * len(table.rows)))
     seconds = {card.entry: max(card.fit_seconds, 0.001) for card in board.cards}
     points = sorted((seconds[row.entry], row.qlike, row.entry) for row in table.rows if row.entry in seconds)
     tier = {row.entry: row.tier for row in table.rows}
@@ -277,7 +243,7 @@ def _cost(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     axes.set_xlabel("seconds of fitting, all seeds and tasks, log scale")
     axes.set_ylabel("QLIKE")
     axes.set_title(f"{table.task}: circles are in the 90 % confidence set; the step is the Pareto front")
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _labels_at_the_right(axes: Axes, points: list[tuple[float, float, str]], right: float) -> None:
@@ -298,19 +264,20 @@ def _labels_at_the_right(axes: Axes, points: list[tuple[float, float, str]], rig
         )  # fmt: skip
 
 
-def _symbols(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
+def _symbols(it: Drawing) -> Figure:
     """QLIKE by symbol relative to the anchor, percent."""
+    board, table, scores = it.board, it.table, it.scores
     names = [row.entry for row in table.rows]
     anchor = next(row for row in table.rows if row.entry == board.anchor)
     base = np.array(anchor.symbol_qlike, dtype=float)  # None, a symbol without cells, becomes NaN
     ratio = np.array([row.symbol_qlike for row in table.rows], dtype=float) / np.where(base > 0, base, np.nan) - 1
-    figure, axes = _figure(max(6.4, 2.0 + 0.34 * ratio.shape[1]), 1.3 + 0.3 * len(names))
+    figure, axes = new_figure(max(6.4, 2.0 + 0.34 * ratio.shape[1]), 1.3 + 0.3 * len(names))
     axes.imshow(ratio, cmap="PuOr_r", vmin=-HEAT_LIMIT, vmax=HEAT_LIMIT, aspect="auto")
     for i, line in enumerate(ratio):
         for j, value in enumerate(line):
             if np.isfinite(value) and names[i] != board.anchor:
                 shade = "white" if abs(value) > 0.7 * HEAT_LIMIT else "black"
-                _cell(axes, j, i, f"{100 * value:+.0f}", shade)
+                cell_text(axes, j, i, f"{100 * value:+.0f}", shade)
     labels = [f"{s} (market)" if s == board.market else s for s in scores.cells.symbols]
     axes.set_xticks(range(len(labels)), labels, rotation=90)
     axes.set_yticks(range(len(names)), names)
@@ -320,4 +287,43 @@ def _symbols(board: Board, table: TaskTable, scores: TaskScores) -> Figure:
     )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return figure  # type: ignore[no-any-return]
+    return figure
+
+
+TABLE = (
+    BoardFigure(
+        "pairs", "p-values of all pairs of entries (panel test, two-sided, not adjusted)",
+        lambda it: len(it.table.rows) > 1, _pairs,
+    ),
+    BoardFigure(
+        "cumulated",
+        "daily mean QLIKE saved against {anchor}, summed over the score window; crisis months are shaded",
+        lambda it: it.anchored and len(it.table.rows) > 1, _cumulated,
+    ),
+    BoardFigure(
+        "volatility", "realised and forecast volatility of {market}", lambda it: it.market_moves, _volatility,
+    ),
+    BoardFigure(
+        "scatter", "realised against forecast volatility of {market}", lambda it: it.market_moves, _scatter,
+    ),
+    BoardFigure(
+        "cost", "QLIKE against seconds of fitting (resolved to a millisecond), with the Pareto front",
+        lambda it: True, _cost,
+    ),
+    BoardFigure(
+        "symbols", "QLIKE by symbol relative to {anchor}, in percent; colours end at 25 %; {market} is marked",
+        lambda it: it.anchored, _symbols,
+    ),
+    BoardFigure(
+        "training", "losses by epoch of the entries that record them, with the epochs that were kept",
+        lambda it: bool(curves_of(it.gathered.runs, it.board.headline)),
+        lambda it: draw_training(curves_of(it.gathered.runs, it.board.headline)),
+    ),
+    BoardFigure(
+        "attention", "attention by lag of the entries that keep it",
+        lambda it: bool(attention_of(it.gathered.runs, it.board.headline)),
+        lambda it: draw_attention(attention_of(it.gathered.runs, it.board.headline)),
+    ),
+)  # fmt: skip
+FIGURES = {figure.name: figure for figure in TABLE}
+"""The figures of a board, in the order of the page."""

@@ -5,23 +5,13 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from bench.board.model import Absent, Board, Card, Row, TaskTable
+from bench.board.render.figures import FIGURES
 from bench.board.render.footnotes import conventions
 from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability
 from bench.stats.metrics import METRICS, Metric, columns
 from bench.stats.regimes import CALM, CRISIS
 
 READS = {"closes": "closes", "bars": "bars", "volume": "volume", "vix": "VIX", "cross-section": "cross-section"}
-FIGURES = {
-    "pairs": "p-values of all pairs of entries (panel test, two-sided, not adjusted)",
-    "cumulated": "daily mean QLIKE saved against {anchor}, summed over the score window; crisis months are shaded",
-    "volatility": "realised and forecast volatility of {market}",
-    "scatter": "realised against forecast volatility of {market}",
-    "cost": "QLIKE against seconds of fitting (resolved to a millisecond), with the Pareto front",
-    "symbols": "QLIKE by symbol relative to {anchor}, in percent; colours end at 25 %; {market} is marked",
-    "training": "losses by epoch of the entries that record them, with the epochs that were kept",
-    "attention": "attention by lag of the entries that keep it",
-}
-"""The figures of a board, by file name, and what each shows."""
 
 
 def render(board: Board) -> str:
@@ -234,7 +224,7 @@ def _figures(board: Board) -> str:
     images = [
         f"![{caption}](figures/{name}.svg)\n\n*{caption[0].upper()}{caption[1:]}.*"
         for name in board.figures
-        if (caption := FIGURES[name].format(anchor=board.anchor, market=board.market))
+        if (caption := FIGURES[name].caption.format(anchor=board.anchor, market=board.market))
     ]
     return "\n\n".join([f"## Figures ({board.headline})", *images])
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.board.render.style import COLOURS, GREY
 from bench.store import Place, Run
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Curves = dict[str, list[dict[str, Any]]]
 PANELS_IN_A_ROW = 3
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
 def curves_of(runs: dict[Place, Run], task: str) -> Curves:
@@ -76,14 +76,14 @@ def draw_training(curves: Curves) -> Figure:
     figure = Figure(figsize=(8.4, 2.3 * rows))
     panels = figure.subplots(rows, PANELS_IN_A_ROW, squeeze=False).ravel()
     for axes, (entry, records) in zip(panels, sorted(curves.items()), strict=False):
-        for name, colour, dash in (("fit_loss", GREY, "--"), ("select_loss", BLUE, "-")):
+        for name, colour, dash in (("fit_loss", GREY, "--"), ("select_loss", COLOURS[0], "-")):
             mean = _mean_by_epoch([record[name] for record in records])
             axes.plot(
                 np.arange(1, len(mean) + 1), mean, dash, color=colour, lw=1.2, label=name.replace("_loss", " rows")
             )
         best = [record["best_epoch"] for record in records if isinstance(record.get("best_epoch"), int)]
         counts = axes.twinx()
-        counts.hist(best, bins=np.arange(0.5, max([*best, 1]) + 1), color=ORANGE, alpha=0.35, label="best epoch")
+        counts.hist(best, bins=np.arange(0.5, max([*best, 1]) + 1), color=COLOURS[1], alpha=0.35, label="best epoch")
         counts.set_yticks([])
         counts.spines[:].set_visible(False)
         axes.set_title(f"{entry} ({len(records)} networks)", fontsize=8)
@@ -105,8 +105,10 @@ def draw_attention(attention: dict[str, Array]) -> Figure:
     for entry, weights in sorted(attention.items()):
         lags = np.arange(weights.shape[1])
         low, high = np.quantile(weights, [0.1, 0.9], axis=0)
-        axes.fill_between(lags, low, high, color=BLUE, alpha=0.2, lw=0)
-        axes.plot(lags, weights.mean(axis=0), "o-", color=BLUE, ms=3, lw=1.2, label=f"{entry}, {len(weights)} networks")
+        axes.fill_between(lags, low, high, color=COLOURS[0], alpha=0.2, lw=0)
+        axes.plot(
+            lags, weights.mean(axis=0), "o-", color=COLOURS[0], ms=3, lw=1.2, label=f"{entry}, {len(weights)} networks"
+        )
         axes.axhline(1 / len(lags), color=GREY, lw=0.8, ls=":", label="equal weights")
     axes.set_xticks(range(0, max(weights.shape[1] for weights in attention.values()), 2))
     axes.set_xlabel("lag in sessions; 0 is the origin")

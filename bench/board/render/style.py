@@ -1,0 +1,58 @@
+"""How figures look: deterministic SVG, legible on light and dark pages, colour-blind safe.
+
+matplotlib is imported where a figure is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito (2008): told apart under all common kinds of colour blindness."""
+DASHES = ("-", "--", "-.", ":")
+GREY = "#666666"
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "volmark",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "figure.facecolor": "white",  # an opaque card: legible on a dark page too
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+}
+
+
+def render_figure(make: Callable[[], Any]) -> bytes:
+    """The SVG bytes of a figure, without a date and with fixed identifiers."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    with mpl.rc_context(SETTINGS):
+        figure = make()
+        sink = io.BytesIO()
+        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
+    return sink.getvalue()
+
+
+def new_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of that size in inches, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
+
+
+def cell_text(axes: Axes, j: int, i: int, text: str, colour: str) -> None:
+    """Text in a cell of a picture; the layout need not measure it, which would take most of the drawing's time."""
+    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour).set_in_layout(False)
