@@ -150,11 +150,12 @@ def _write_boards(work: Workspace, folder: Path, datasets: Iterable[str]) -> Non
     """Bring the boards of these datasets up to date."""
     from bench import store
     from bench.board import ensure_board
+    from bench.store import Scope
 
     found = {(place.dataset, place.split, place.study or "") for place in store.all_places(folder)}
     for dataset, split, study in sorted(found):
         if dataset in datasets:
-            _, path = ensure_board(work.scope(dataset, split, folder, study or None))
+            _, path = ensure_board(Scope.of(work.registry, dataset, split, folder, study or None))
             say(f"board: {path}")
 
 
