@@ -1,7 +1,25 @@
 """volmark: a benchmark of daily volatility forecasts.
 
-The package imports nothing heavy here: entries run in their own interpreters and import only `bench.plugin`, which
-needs numpy alone.
+`import bench` imports nothing else: the functions below come from `bench.api` when they are first used. Entries run in
+their own interpreters and import only `bench.plugin`, which needs numpy alone.
 """
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+FACE = (
+    "check", "compare", "history", "listed", "load_board", "plan", "run", "run_study", "scope_of", "score", "show",
+    "try_entry",
+)  # fmt: skip
+"""The functions of `bench.api` that are names of the package."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in FACE:
+        return getattr(import_module("bench.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*FACE, "__version__"])

@@ -22,6 +22,12 @@ class StorageError(BenchError):
     exit_code = 1
 
 
+class EntryError(BenchError):
+    """An entry that is tried out does not keep to the interface."""
+
+    exit_code = 1
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns ` (did you mean `x`?)` where a known name is close, else the known names.
 

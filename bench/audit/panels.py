@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,28 +60,11 @@ def ground_of(dataset: Dataset, settings: Settings) -> Ground:
         raise DataError(f"{dataset.id}: {len(whole.dates)} sessions are too few to check an entry on")
     others = [symbol for symbol in whole.symbols if symbol != dataset.market]
     kept = sorted([*([dataset.market] if dataset.market else []), *others][:MOST_SYMBOLS])
-    panel = _part(whole, -int(sizes.sum()), kept)
+    panel = whole.part(kept, -int(sizes.sum()))
     ends = np.cumsum(sizes)
     windows = zip(("fit", "select", "score"), ends, ends[1:], strict=False)
     days = {name: [str(panel.dates[first]), str(panel.dates[last - 1])] for name, first, last in windows}
     return Ground(dataset, panel, Split.model_validate(days))
-
-
-def _part(panel: Panel, first: int, symbols: list[str]) -> Panel:
-    """The sessions from position `first` on, of some symbols.
-
-    Every array in C order, as in a loaded panel: the last bit of a sum may depend on how its terms lie in memory.
-    """
-    at = [panel.symbols.index(symbol) for symbol in symbols]
-    cut: dict[str, Any] = {name: np.ascontiguousarray(getattr(panel, name)[first:, at]) for name in (*PRICES, "volume")}
-    return replace(
-        panel,
-        dates=panel.dates[first:],
-        symbols=tuple(symbols),
-        vix=None if panel.vix is None else panel.vix[first:],
-        true_var=None if panel.true_var is None else panel.true_var[first:, at],
-        **cut,
-    )
 
 
 def replaced(panel: Panel, first: int, last: int, rng: np.random.Generator) -> Panel:

@@ -5,41 +5,150 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from bench.board.conclusion import conclude
 from bench.board.model import Board
 from bench.board.render.markdown import render
 from bench.board.writing import as_csv, plain
 
+NUMBER = re.compile(r"[+-]?\d*\.?\d+")
 CHECK_TOLERANCE = 1e-9
 """Relative: how far scores of the same forecasts may differ between processors."""
 NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures")
 """What a board says of the machine that ran it and of another split, and what follows from that."""
 
 
-def differences(board: Board, committed: Path, *, tolerance: float, everything: bool = False) -> list[str]:
+def differences(board: Board, committed: Path, *, tolerance: float) -> list[str]:
     """Returns where a board differs from a committed leaderboard.json, one line each; empty where they agree.
 
-    Numbers agree within `tolerance`, relative. The scores and tests of this split are compared, or everything; what
-    follows from them comes last.
+    Numbers agree within `tolerance`, relative; what follows from scores and tests comes last.
     """
-    try:
-        theirs = json.loads(committed.read_bytes())
-    except FileNotFoundError:
-        return [f"{committed} is not there"]
-    except ValueError:
-        return [f"{committed} is damaged"]
-    mine = plain(board)
-    for name in () if everything else NO_SCORES:
-        mine.pop(name, None)
-        theirs.pop(name, None)
-    gaps = sorted(unequal(mine, theirs, tolerance), key=lambda gap: gap[0].partition(".")[0] in NO_SCORES)
+    theirs = _read(committed)
+    if isinstance(theirs, str):
+        return [theirs]
+    gaps = sorted(unequal(plain(board), theirs, tolerance), key=lambda gap: gap[0].partition(".")[0] in NO_SCORES)
     return [f"{where}: {_short(a)} here, {_short(b)} committed" for where, a, b in gaps]
+
+
+def _read(committed: Path) -> dict[str, Any] | str:
+    """What a leaderboard.json holds, or what is wrong with it."""
+    try:
+        return dict(json.loads(committed.read_bytes()))
+    except FileNotFoundError:
+        return f"{committed} is not there"
+    except (ValueError, TypeError):
+        return f"{committed} is damaged"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether two boards say the same to a reader: `gaps` has a line where they do not.
+
+    `largest` is the largest relative difference of any score or test, and `where` it is.
+    """
+
+    gaps: list[str]
+    largest: float = 0.0
+    where: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The largest relative difference in words."""
+        return f"largest relative difference {self.largest:.2g}" + (f" ({self.where})" if self.where else "")
+
+
+def agreement(board: Board, committed: Path, tolerances: Mapping[str, float] | None = None) -> Agreement:
+    """Returns whether a reader sees the same on a board and on a committed one: what their scores and tests print.
+
+    Rows, tiers and conclusions are the same, and every number to its printed digits; one at the edge of a digit may
+    differ by one in the last. A row's numbers may differ besides by what `tolerances` grants it, relative. Costs and
+    the places on another split are not compared: they are of the machine that ran, and of another board.
+    """
+    theirs = _read(committed)
+    if isinstance(theirs, str):
+        return Agreement([theirs])
+    try:
+        other = TypeAdapter(Board).validate_python(theirs)
+    except ValidationError as error:
+        return Agreement([f"{committed} is no board of this version: {str(error).splitlines()[0]}"])
+    here, there = _sections(board), _sections(other)
+    granted = dict(tolerances or {})
+    gaps = [gap for title in [*here, *(each for each in there if each not in here)]
+            for gap in _apart(title, here.get(title, {}), there.get(title, {}), granted)]  # fmt: skip
+    mine = {name: value for name, value in plain(board).items() if name not in NO_SCORES}
+    kept = {name: value for name, value in theirs.items() if name not in NO_SCORES}
+    changes = [(abs(a - b) / max(abs(a), abs(b)), where) for where, a, b in unequal(mine, kept, 0.0)
+               if isinstance(a, int | float) and isinstance(b, int | float) and max(abs(a), abs(b)) > 0]  # fmt: skip
+    return Agreement(gaps, *max(changes, default=(0.0, "")))
+
+
+def _sections(board: Board) -> dict[str, dict[str, list[str]]]:
+    """What a reader sees of a board's scores and tests: by heading, the cells of each row by its name, and other lines.
+
+    The words of the conclusion that speak of costs go with the costs.
+    """
+    bare = replace(board, cards=[], luck=[], figures=[], conclusion=[])
+    text = render(replace(bare, conclusion=conclude(bare)))
+    sections: dict[str, dict[str, list[str]]] = {}
+    heading, table = "", ""
+    for line in filter(None, text.splitlines()):
+        if line.startswith("#"):
+            heading = line.strip("# ")
+        elif line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            name = next((cell for cell in cells if cell.startswith("`")), "")
+            table = table if name else (line if set(line) - set("|-: ") else table)
+            key = f"{table}\0{name}" if name else f"{heading}\0{line if set(line) - set('|-: ') else table + '-'}"
+            sections.setdefault(heading, {})[key] = cells if name else []
+        else:
+            sections.setdefault(heading, {})[f"\0{len(sections.get(heading, {}))}"] = line.split()
+    return sections
+
+
+def _apart(
+    title: str, here: dict[str, list[str]], there: dict[str, list[str]], tolerances: Mapping[str, float]
+) -> Iterator[str]:
+    """The rows and lines of a section in which two readers see different things."""
+    for key in [*here, *(each for each in there if each not in here)]:
+        name = key.rpartition("\0")[2].strip("`").partition("`")[0]
+        if key not in here or key not in there:
+            shown = name if name and not name.isdigit() else " ".join((here.get(key) or there.get(key) or [key])[:12])
+            yield f"{title}: {shown} is {'only here' if key in here else 'not here'}"
+            continue
+        mine, theirs = here[key], there[key]
+        tolerance = tolerances.get(name, 0.0)
+        same = len(mine) == len(theirs) and all(
+            _reads_alike(a, b, tolerance) for a, b in zip(mine, theirs, strict=True)
+        )
+        if not same:
+            pairs = [(a, b) for a, b in zip_longest(mine, theirs, fillvalue="") if not _reads_alike(a, b, tolerance)]
+            yield f"{title}: {name if not name.isdigit() else 'text'}: {pairs[0][0]} here, {pairs[0][1]} committed"
+
+
+def _reads_alike(a: str, b: str, tolerance: float) -> bool:
+    """Whether two printed cells say the same: words alike, numbers apart by one in the last digit at most.
+
+    >>> _reads_alike("+18.9 [+15.0, +23.2]", "+18.8 [+15.0, +23.2]", 0), _reads_alike("0.2472", "0.2474", 0)
+    (True, False)
+    >>> _reads_alike("↓ <.001", "↓ .001", 0), _reads_alike("↓ .040", "↑ .040", 0)
+    (True, False)
+    """
+    first, second = a.replace("<", ""), b.replace("<", "")
+    if NUMBER.sub("#", first) != NUMBER.sub("#", second):
+        return False
+    for mine, theirs in zip(NUMBER.findall(first), NUMBER.findall(second), strict=True):
+        digits = max(len(text.partition(".")[2]) for text in (mine, theirs))
+        allowed = 10.0**-digits if digits else 0.0  # whole numbers are counts: tiers, wins, sessions
+        if abs(float(mine) - float(theirs)) > 1.001 * allowed + tolerance * abs(float(theirs)):
+            return False
+    return True
 
 
 def _short(value: Any) -> str:
@@ -55,7 +164,7 @@ def disagreements(board: Board, folder: Path) -> list[tuple[Path, str]]:
     renderings of it, to the byte. Of figures, which carry the versions of a library, it is asked that they are there.
     """
     path = folder / "leaderboard.json"
-    gaps = [(path, gap) for gap in differences(board, path, tolerance=CHECK_TOLERANCE, everything=True)]
+    gaps = [(path, gap) for gap in differences(board, path, tolerance=CHECK_TOLERANCE)]
     if gaps:
         return gaps
     figures = [folder / "figures" / f"{name}.svg" for name in board.figures]

@@ -1,17 +1,48 @@
-"""The typer application: its commands and global options."""
+"""The application: its commands, each imported when it is used, and the options before a command."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bench import __version__
-from bench.cli import checking, citing, data, publishing, reading, running
-from bench.cli.common import Workspace, examples, show
+from bench.cli.common import examples, show
+from bench.registry.workspace import Workspace
+
+MODULES = {
+    "running": ("run", "study"),
+    "trying": ("new", "try", "check"),
+    "reading": ("board", "compare", "score", "list", "show"),
+    "citing": ("cite", "freeze"),
+    "publishing": ("ledger", "verify", "reproduce"),
+    "data": ("data",),
+}
+"""The commands by the module that has them, in the order of the help."""
+
+
+class LazyGroup(TyperGroup):
+    """Imports the module of a command when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return [name for names in MODULES.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name."""
+        module = next((module for module, names in MODULES.items() if cmd_name in names), None)
+        if module is None:
+            return None
+        group = typer.main.get_group(import_module(f"bench.cli.{module}").app)
+        group.name = cmd_name
+        return group if module == cmd_name else group.commands[cmd_name]
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,11 +68,3 @@ def globals_(
 ) -> None:
     """Options before the command."""
     context.obj = Workspace(root)
-
-
-running.register(app)
-checking.register(app)
-reading.register(app)
-citing.register(app)
-publishing.register(app)
-app.add_typer(data.app, name="data")

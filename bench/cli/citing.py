@@ -6,18 +6,14 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.common import DatasetOption, JsonOption, Workspace, examples, say, show, show_json
+from bench.cli.common import DatasetOption, JsonOption, examples, say, show, show_json, waiting
 from bench.errors import BenchError, did_you_mean
+from bench.registry.workspace import Workspace
+
+app = typer.Typer(rich_markup_mode=None)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(
-        "cite", epilog=examples("bench cite", "bench cite log-har --edition 2026.1", "bench cite har --format apa")
-    )(cite)
-    app.command("freeze", epilog=examples("bench freeze 2026.1", "bench verify editions/2026.1"))(freeze)
-
-
+@app.command(epilog=examples("bench cite", "bench cite log-har --edition 2026.1", "bench cite har --format apa"))
 def cite(
     context: typer.Context,
     entry: Annotated[str | None, typer.Argument(help="Entry; default: the benchmark.", show_default=False)] = None,
@@ -52,6 +48,7 @@ def cite(
         say(f"{entry} has a reference of its own, in BibTeX: `bench cite {entry}`")
 
 
+@app.command(epilog=examples("bench freeze 2026.1", "bench verify editions/2026.1"))
 def freeze(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the edition: YEAR.NUMBER.")],
@@ -60,6 +57,6 @@ def freeze(
     from bench.publish.freezing import freeze as freeze_edition
 
     work: Workspace = context.obj
-    folder = freeze_edition(work.registry, name, lambda: say("waiting: a run holds these results"))
+    folder = freeze_edition(work.registry, name, waiting)
     show(str(folder))
     say(f"commit all that is new in editions/; `bench verify editions/{name}` derives it again")

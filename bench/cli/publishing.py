@@ -19,42 +19,33 @@ from bench.cli.common import (
     ResultsOption,
     SplitOption,
     TasksOption,
-    Workspace,
     examples,
     say,
     show,
     show_json,
+    waiting,
 )
 from bench.errors import BenchError, did_you_mean
+from bench.registry.workspace import Workspace
 
 if TYPE_CHECKING:
     from bench.publish.ledger import Event
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command(
-        "ledger",
-        epilog=examples(
-            "bench ledger har --dataset us21",
-            "bench ledger --update",
-            'bench ledger --withdraw my-model --dataset us21 --reason "its training data had later days"',
-        ),
-    )(ledger_)
-    app.command(
-        "verify", epilog=examples("bench verify", "bench verify --base origin/main", "bench verify editions/2026.1")
-    )(verify_)
-    app.command(
-        "reproduce",
-        epilog=examples(
-            "bench reproduce har --dataset indices", "bench reproduce garch egarch --task next-day --jobs 2"
-        ),
-    )(reproduce_)
+app = typer.Typer(rich_markup_mode=None)
 
 
 # The ledger -----------------------------------------------------------------------------------------
 
 
+@app.command(
+    "ledger",
+    epilog=examples(
+        "bench ledger har --dataset us21",
+        "bench ledger --update",
+        'bench ledger --withdraw my-model --dataset us21 --reason "its training data had later days"',
+    ),
+)
 def ledger_(
     context: typer.Context,
     entries: Annotated[list[str] | None, typer.Argument(help="Show these entries; default: all.")] = None,
@@ -94,22 +85,18 @@ def ledger_(
     from bench.publish import upkeep
 
     if withdraw is None:
-        events = upkeep.update_ledger(folder, _waiting)
+        events = upkeep.update_ledger(folder, waiting)
     else:
         if dataset is None:
             raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
         events, boards = upkeep.withdraw(
             work.registry, folder, withdraw, reason or "", dataset=dataset, split=split, tasks=task or (),
-            waiting=_waiting,
+            waiting=waiting,
         )  # fmt: skip
         _tell_boards(boards)
         if withdraw in work.catalogue.entries:
             say(f"its row is still under submissions/: remove it, or the next `bench run` makes {withdraw} again")
     _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
-
-
-def _waiting() -> None:
-    say("waiting: a run holds these results")
 
 
 def _tell_boards(boards: Iterable[Path]) -> None:
@@ -139,6 +126,9 @@ def _row(event: Event) -> list[str]:
 # The guards -----------------------------------------------------------------------------------------
 
 
+@app.command(
+    "verify", epilog=examples("bench verify", "bench verify --base origin/main", "bench verify editions/2026.1")
+)
 def verify_(
     context: typer.Context,
     edition: Annotated[Path | None, typer.Argument(help="Folder of an edition; default: the results.")] = None,
@@ -191,6 +181,10 @@ def _verify_edition(work: Workspace, edition: Path, base: str | None, as_json: b
 # Reproduction ---------------------------------------------------------------------------------------
 
 
+@app.command(
+    "reproduce",
+    epilog=examples("bench reproduce har --dataset indices", "bench reproduce garch egarch --task next-day --jobs 2"),
+)
 def reproduce_(
     context: typer.Context,
     entries: Annotated[list[str], typer.Argument(help="Entries.")],
@@ -221,7 +215,7 @@ def reproduce_(
         work.registry, wanted, chosen, split_name, task or [], day=day, jobs=jobs, any_bars=any_bars,
         watch=lambda n_units: bars(n_units, sys.stderr),
     )  # fmt: skip
-    _tell_boards(reproduction.keep(work.registry, attempts, _waiting))
+    _tell_boards(reproduction.keep(work.registry, attempts, waiting))
     if as_json:
         show_json([{**asdict(attempt), "place": str(attempt.place)} for attempt in attempts])
     else:

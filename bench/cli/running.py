@@ -1,10 +1,8 @@
-"""`bench run`: run what is missing, score it, write the board."""
+"""`bench run`, `bench study`: run what is missing, score it, write boards."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,128 +15,110 @@ from bench.cli.common import (
     ResultsOption,
     SplitOption,
     TasksOption,
-    Workspace,
     examples,
     say,
     show,
     show_json,
+    table,
 )
+from bench.registry.workspace import Workspace
 
 if TYPE_CHECKING:
-    from bench.registry.entries import Entry
-    from bench.run.campaign import Campaign
+    from bench.api import RunReport
     from bench.run.plan import Plan
 
-
+app = typer.Typer(rich_markup_mode=None)
 INTERRUPTED = 130
+EntriesArgument = Annotated[
+    list[str] | None, typer.Argument(help="Entries, or folders of families; default: all, without studies.")
+]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(
-        "run",
-        epilog=examples(
-            "bench run",
-            "bench run garch har --dataset indices --jobs 2",
-            "bench run ./path/to/my_model --dataset indices",
-            "bench run --split development --plan",
-        ),
-    )(run)
-
-
+@app.command(
+    epilog=examples(
+        "bench run",
+        "bench run garch har --dataset indices --jobs 2",
+        "bench run ./path/to/my_model --dataset indices",
+        "bench run --split development --plan",
+    )
+)
 def run(
     context: typer.Context,
-    entries: Annotated[
-        list[str] | None, typer.Argument(help="Entries, or folders of families; default: all, without studies.")
-    ] = None,
+    entries: EntriesArgument = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
     task: TasksOption = None,
     jobs: JobsOption = CORES,
-    plan_only: Annotated[bool, typer.Option("--plan", help="Say what would be run, and stop.")] = False,
+    plan_only: PlanOption = False,
     results: ResultsOption = None,
     save_weights: Annotated[bool, typer.Option("--save-weights", help="Keep what is learnt, in weights/.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing on a dataset and split, score it, write the board."""
-    from bench.files import locked
-    from bench.run.bars import open_campaign, publish_measure, refuse_other_bars
-    from bench.run.plan import plan
+    from bench import api
+    from bench.cli.progress import bars
 
     work: Workspace = context.obj
-    chosen = work.select(entries or [], work.dataset(dataset).id)
-    for problem in (*work.catalogue.problems, *work.catalogue.notes):
-        say(f"left out: {problem}")
-    folder = work.results(results, chosen)
-    campaign = open_campaign(work.registry, work.dataset(dataset).id, work.split(split), folder)
     if plan_only:
-        _tell_plan(plan(campaign, chosen, task or []), as_json)
+        todo = api.plan(entries or (), dataset=dataset, split=split, tasks=task or (), results=results, root=work.root)
+        _tell_plan(todo, as_json)
         return
     try:
-        if results is None and folder != work.registry.results:
-            _start_from(work.registry.results / campaign.scope.dataset.id, folder / campaign.scope.dataset.id)
-        with locked(folder, campaign.scope.dataset.id, lambda: say("waiting: another run holds these results")):
-            refuse_other_bars(campaign)
-            todo = plan(campaign, chosen, task or [])
-            for problem in todo.damaged:
-                say(f"damaged, is run again: {problem}")
-            publish_measure(campaign)
-            failures = _execute(campaign, todo, jobs, work.registry.root / "weights" if save_weights else None)
-            path, headline = _boards(work, campaign, chosen)
+        report = api.run(
+            entries or (), dataset=dataset, split=split, tasks=task or (), results=results, root=work.root, jobs=jobs,
+            save_weights=save_weights, watch=lambda n: bars(n, sys.stderr), say=say,
+        )  # fmt: skip
     except KeyboardInterrupt:
-        say("stopped: what was finished is stored; run the same command again to go on")
-        raise typer.Exit(INTERRUPTED) from None
-    for who, reason in failures.items():
-        say(f"failed: {who}: {reason}")
-    _tell_outcome(todo, failures, path, headline, as_json)
-    if failures or work.catalogue.problems:
+        _interrupted()
+    _tell_outcome(report, as_json)
+    if report.failed or work.catalogue.problems:
         raise typer.Exit(1)
 
 
-def _execute(campaign: Campaign, todo: Plan, jobs: int, weights: Path | None) -> dict[str, str]:
+@app.command(epilog=examples("bench study", "bench study layers --plan", "bench study precision --jobs 2"))
+def study(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="A study; default: list them.", show_default=False)] = None,
+    dataset: DatasetOption = None,
+    jobs: JobsOption = CORES,
+    plan_only: PlanOption = False,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run what is missing of a study, and write its table, figures and page; without a name, list the studies."""
+    from bench import api
     from bench.cli.progress import bars
-    from bench.run.execute import Processes, execute
 
-    with bars(len(todo.units), sys.stderr) as listener:
-        return execute(campaign, todo, Processes(campaign.panel, jobs, listener), listener, weights)
-
-
-def _start_from(committed: Path, folder: Path) -> None:
-    """Let the scratch results of a dataset begin as a copy of the committed ones, so that a newcomer has company."""
-    import shutil
-    import tempfile
-
-    if folder.exists() or not committed.is_dir():
+    work: Workspace = context.obj
+    if name is None:
+        rows, problems = work.rows("studies")
+        show_json(rows) if as_json else show(table(rows))
+        for problem in problems:
+            say(f"left out: {problem}")
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".copy-") as temporary:
-        copy = shutil.copytree(committed, Path(temporary) / folder.name, ignore=shutil.ignore_patterns(".lock"))
-        copy.rename(folder)
-    say(f"{folder} starts as a copy of {committed}; remove it to start anew")
+    try:
+        report, page = api.run_study(
+            name, dataset=dataset, results=results, jobs=jobs, plan_only=plan_only, root=work.root,
+            watch=lambda n: bars(n, sys.stderr), say=say,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _interrupted()
+    if page is None:
+        _tell_plan(report.plan, as_json)
+        return
+    if as_json:
+        show_json({**report.counts, "failed": report.failed, "skipped": report.skipped(), "page": str(page)})
+    else:
+        show(page.read_text(encoding="utf-8"))
+        say(f"{len(report.plan.units)} run, {len(report.failed)} failed; page: {page}")
+    if report.failed:
+        raise typer.Exit(1)
 
 
-def _boards(work: Workspace, campaign: Campaign, chosen: list[Entry]) -> tuple[Path | None, str]:
-    """Write the board, and those of the studies that were run, unless they are those of what is stored."""
-    from bench.board import ensure_board
-    from bench.board.gather import BESIDE
-    from bench.board.render.markdown import render_headline
-
-    scope = campaign.scope
-    for study in sorted({entry.study for entry in chosen if entry.study}):
-        of_study = replace(scope, study=study)
-        if of_study.places():
-            say(f"study {study}: {ensure_board(of_study)[1]}")
-    if not scope.places():
-        return None, "no board: only rows of studies were run"
-    board, path = ensure_board(scope)
-    for other, beside in BESIDE.items():  # a board that shows this split's places beside its own
-        if beside == scope.split and replace(scope, split=other).places():
-            ensure_board(replace(scope, split=other))
-    known = {*work.catalogue.entries, *(entry.name for entry in chosen)}
-    unknown = sorted({card.entry for card in board.cards} - known)
-    if unknown:
-        say(f"on the board but not under submissions/: {', '.join(unknown)} (remove their results if they are gone)")
-    return path, render_headline(board)
+def _interrupted() -> None:
+    say("stopped: what was finished is stored; run the same command again to go on")
+    raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell_plan(todo: Plan, as_json: bool) -> None:
@@ -163,12 +143,19 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
         show(f"  damaged  {problem}")
 
 
-def _tell_outcome(todo: Plan, failures: dict[str, str], path: Path | None, headline: str, as_json: bool) -> None:
-    shown = None if path is None else str(path)
+def _tell_outcome(report: RunReport, as_json: bool) -> None:
+    from bench.board.view import load
+
+    for note in report.notes:
+        say(note)
+    for study_name, path in report.studies.items():
+        say(f"study {study_name}: {path}")
+    for who, reason in report.failed.items():
+        say(f"failed: {who}: {reason}")
+    shown = None if report.board is None else str(report.board)
     if as_json:
-        skipped = {f"{place.entry} {place.task}": why for place, why in todo.skipped.items()}
-        counts = {"run": len(todo.units), "adopted": len(todo.adopted), "were_done": len(todo.done)}
-        show_json({**counts, "failed": failures, "skipped": skipped, "board": shown})
+        show_json({**report.counts, "failed": report.failed, "skipped": report.skipped(), "board": shown})
         return
-    show(headline)
-    say(f"{len(todo.units)} run, {len(failures)} failed, {len(todo.done)} results were there; board: {shown}")
+    show("no board: only rows of studies were run" if shown is None else repr(load(report.scope)))
+    counts = report.counts
+    say(f"{counts['run']} run, {len(report.failed)} failed, {counts['were_done']} results were there; board: {shown}")

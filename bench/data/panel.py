@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -68,6 +69,29 @@ class Panel:
             volume=self.volume[:n],
             vix=None if self.vix is None else self.vix[:n],
             true_var=None if self.true_var is None else self.true_var[:n],
+        )
+
+    def part(self, symbols: Sequence[str], first: int = 0) -> Panel:
+        """Some symbols, in the order given, and the sessions from position `first` on (negative: so many last ones).
+
+        Every array in C order, as in a loaded panel: the last bit of a sum may depend on how its terms lie in memory.
+        """
+        at = [self.symbols.index(symbol) for symbol in symbols]
+
+        def cut(values: Array) -> Array:
+            return np.ascontiguousarray(values[first:, at])
+
+        return replace(
+            self,
+            dates=self.dates[first:],
+            symbols=tuple(symbols),
+            open=cut(self.open),
+            high=cut(self.high),
+            low=cut(self.low),
+            close=cut(self.close),
+            volume=cut(self.volume),
+            vix=None if self.vix is None else self.vix[first:],
+            true_var=None if self.true_var is None else cut(self.true_var),
         )
 
     def identity(self) -> str:

@@ -36,6 +36,17 @@ def frame(op: bytes, meta: dict[str, Any] | None = None, payload: bytes = b"") -
     return b"".join((HEADER.pack(op, len(text), len(payload)), text, payload))
 
 
+def parsed(data: bytes) -> tuple[bytes, dict[str, Any], bytes]:
+    """What one whole frame says: its letter, its JSON and its payload.
+
+    >>> parsed(frame(SESSIONS, {"n": 1}, b"abc"))
+    (b'S', {'n': 1}, b'abc')
+    """
+    op, n_json, _ = HEADER.unpack_from(data)
+    text, payload = data[HEADER.size : HEADER.size + n_json], data[HEADER.size + n_json :]
+    return op, json.loads(text) if text else {}, payload
+
+
 def read_frame(fd: int) -> tuple[bytes, dict[str, Any], bytearray]:
     """The next frame of a blocking pipe; raises EOFError at its end."""
     op, n_json, n_payload = HEADER.unpack(_read(fd, HEADER.size))

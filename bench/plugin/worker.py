@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,58 +47,60 @@ class ContractError(Exception):
         self.kind = kind
 
 
-class Worker:
-    """One entry, its tape, and the pipe that it reports on."""
+Report = Callable[[str, dict[str, Any], NDArray[Any] | None], None]
 
-    def __init__(self, write_fd: int, hello: dict[str, Any]) -> None:
-        self.write_fd = write_fd
+
+class Worker:
+    """One entry and its tape; what the entry reports goes to `report`.
+
+    `hello` is what the harness's first frame says. Its `class` is `module:Class`, or, in the process of a person who
+    tries a model out, the class itself.
+    """
+
+    def __init__(self, hello: dict[str, Any], report: Report) -> None:
         self.path = bool(hello["path"])
-        self.save_weights = bool(hello["save_weights"])
         self.task = Task(**hello["task"])
         self.model = self._make(hello["class"], self.task, hello["seed"], hello["parameters"])
+        self.model._report = report
         self.tape = Tape([], [], has_vix=False, ahead=1, fit=Rows(0, -1), select=Rows(0, -1), fit_start=0)
 
-    def _make(self, name: str, task: Task, seed: int, parameters: dict[str, Any]) -> Forecaster:
-        module_name, _, class_name = name.rpartition(":")
-        module = importlib.import_module(module_name)
-        made = getattr(module, class_name, None)
-        if not (isinstance(made, type) and issubclass(made, Forecaster)):
-            has = sorted(
-                key for key, value in vars(module).items()
-                if isinstance(value, type) and issubclass(value, Forecaster) and value.__module__ == module_name
-            )  # fmt: skip
-            raise ContractError(f"{module_name}.py has no Forecaster class {class_name} (it has: {', '.join(has)})")
+    def _make(self, name: str | type, task: Task, seed: int, parameters: dict[str, Any]) -> Forecaster:
+        made = _imported(name) if isinstance(name, str) else name
+        if not issubclass(made, Forecaster):
+            raise ContractError(f"{made.__name__} is no Forecaster: derive it from one of bench.plugin")
         if issubclass(made, PathForecaster) != self.path:
             kind, tasks = ("PathForecaster", "`tasks: path`") if self.path else ("Forecaster", "a list of tasks")
-            raise ContractError(f"submission.yaml says {tasks}, so {class_name} must be a {kind}")
+            raise ContractError(f"submission.yaml says {tasks}, so {made.__name__} must be a {kind}")
         model = made(task, seed=seed, **parameters)
         for key, value in (("task", task), ("seed", seed)):  # where __init__ forgot its super
             if not hasattr(model, key):
                 setattr(model, key, value)
-        model._report = self.report
         return model
-
-    def report(self, kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
-        """Send progress, a record, an artifact or weights."""
-        if kind == "weights" and not self.save_weights:
-            return
-        meta, payload = {"kind": kind, "facts": _plain(facts)}, b""
-        if array is not None:
-            values = np.ascontiguousarray(array, dtype="<f8")
-            meta["shape"], payload = list(values.shape), values.tobytes()
-        wire.write_all(self.write_fd, wire.frame(wire.REPORT, meta, payload))
 
     def is_independent(self) -> bool:
         """Whether symbols may be spread: the mixin's own loops over symbols are in charge."""
         kind = type(self.model)
         return isinstance(self.model, PerSymbol) and kind.fit is PerSymbol.fit and kind.forecast is PerSymbol.forecast
 
+    def answer(self, op: bytes, meta: dict[str, Any], payload: bytes | bytearray) -> bytes | None:
+        """The frame that answers one of the harness's after its hello; None for those that it waits for nothing on."""
+        if op == wire.TAPE:
+            self.start_tape(meta)
+            return None
+        if op == wire.SESSIONS:
+            self.sessions(meta, payload)
+            return None
+        if op == wire.FIT:
+            self.model.fit(self.tape.history())
+            return wire.frame(wire.DONE)
+        return wire.frame(wire.ANSWER, payload=self.forecast())
+
     def start_tape(self, meta: dict[str, Any]) -> None:
         """Take in what the sessions will hold."""
         fit, select = (Rows(**meta.pop(name)) for name in ("fit", "select"))
         self.tape = Tape(**meta, fit=fit, select=select)
 
-    def sessions(self, meta: dict[str, Any], payload: bytearray) -> None:
+    def sessions(self, meta: dict[str, Any], payload: bytes | bytearray) -> None:
         """Take in newly known sessions."""
         n, known, symbols = meta["n"], meta["known"], len(self.tape.symbols)
         fields = len(self.tape.fields)
@@ -118,6 +121,20 @@ class Worker:
         return values.tobytes()
 
 
+def _imported(name: str) -> type[Forecaster]:
+    """The class of `module:Class`."""
+    module_name, _, class_name = name.rpartition(":")
+    module = importlib.import_module(module_name)
+    made = getattr(module, class_name, None)
+    if isinstance(made, type) and issubclass(made, Forecaster):
+        return made
+    has = sorted(
+        key for key, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Forecaster) and value.__module__ == module_name
+    )  # fmt: skip
+    raise ContractError(f"{module_name}.py has no Forecaster class {class_name} (it has: {', '.join(has)})")
+
+
 def _plain(value: Any) -> Any:
     """A value that JSON can carry: numpy scalars and arrays as numbers and lists, anything else as its text."""
     if isinstance(value, dict):
@@ -134,27 +151,34 @@ def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
     worker: Worker | None = None
     while True:
         op, meta, payload = wire.read_frame(read_fd)
+        answer: bytes | None
         if op == wire.HELLO:
             if meta["watch"]:
                 watch.start()
-            worker = Worker(write_fd, meta)
-            independent = worker.is_independent()
-            answer = wire.frame(wire.DONE, {"independent": independent})
+            worker = Worker(meta, _reporting(write_fd, bool(meta["save_weights"])))
+            answer = wire.frame(wire.DONE, {"independent": worker.is_independent()})
         elif worker is None:
             raise ContractError("the first frame must say hello")
-        elif op == wire.TAPE:
-            worker.start_tape(meta)
-            continue
-        elif op == wire.SESSIONS:
-            worker.sessions(meta, payload)
-            continue
-        elif op == wire.FIT:
-            worker.model.fit(worker.tape.history())
-            answer = wire.frame(wire.DONE)
         else:
-            answer = wire.frame(wire.ANSWER, payload=worker.forecast())
-        _tell(write_fd, watch)
-        wire.write_all(write_fd, answer)
+            answer = worker.answer(op, meta, payload)
+        if answer is not None:
+            _tell(write_fd, watch)
+            wire.write_all(write_fd, answer)
+
+
+def _reporting(write_fd: int, save_weights: bool) -> Report:
+    """What sends progress, records, artifacts and, where they are kept, weights."""
+
+    def report(kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
+        if kind == "weights" and not save_weights:
+            return
+        meta, payload = {"kind": kind, "facts": _plain(facts)}, b""
+        if array is not None:
+            values = np.ascontiguousarray(array, dtype="<f8")
+            meta["shape"], payload = list(values.shape), values.tobytes()
+        wire.write_all(write_fd, wire.frame(wire.REPORT, meta, payload))
+
+    return report
 
 
 def _tell(write_fd: int, watch: Watch) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,18 @@ Array = NDArray[np.float64]
 RECORD, ARTIFACT, WEIGHTS, WATCH = "record", "artifact", "weights", "watch"
 """The kinds of reports that are kept; the last one says what an entry did outside its own folder."""
 Progress = Callable[[int, int, dict[str, Any]], None]
+
+
+class Member(Protocol):
+    """What the clock needs of a worker: a process of its own, or this one (`bench.run.here`)."""
+
+    on_progress: Callable[[dict[str, Any]], None]
+
+    def send(self, data: bytes) -> None:
+        """Take in a frame."""
+
+    def receive(self, what: str, seconds: float, crew: Sequence[Any] = ()) -> tuple[dict[str, Any], bytes]:
+        """The answer to the last question: its JSON and payload."""
 
 
 @dataclass
@@ -122,7 +134,7 @@ def _walk(job: Job, panel: Panel, audit: Audit | None, progress: Progress, stop:
         def start() -> WorkerProcess:
             worker = WorkerProcess(stage, job.limits, environment.packages, stop)
             stack.callback(worker.close)
-            worker.send(wire.frame(wire.HELLO, _hello(job, audit is not None)))
+            worker.send(wire.frame(wire.HELLO, hello_of(job, audit is not None)))
             return worker
 
         crew: list[WorkerProcess] = []
@@ -136,7 +148,7 @@ def _walk(job: Job, panel: Panel, audit: Audit | None, progress: Progress, stop:
             for worker in others:
                 worker.receive("start", job.limits.start_seconds, crew)
         start_seconds = time.perf_counter() - started
-        clock = _Clock(crew, panel, job)
+        clock = Clock(crew, panel, job)
         forecast_var = clock.run(rows, progress)
         peak = max(worker.peak_memory_mb() for worker in crew)
         reports = [report for worker in crew for report in worker.reports]
@@ -154,7 +166,8 @@ def _walk(job: Job, panel: Panel, audit: Audit | None, progress: Progress, stop:
     )  # fmt: skip
 
 
-def _hello(job: Job, watch: bool) -> dict[str, Any]:
+def hello_of(job: Job, watch: bool = False) -> dict[str, Any]:
+    """What the first frame tells a worker of its job."""
     return {
         "watch": watch,
         "save_weights": job.save_weights,
@@ -166,10 +179,10 @@ def _hello(job: Job, watch: bool) -> dict[str, Any]:
     }
 
 
-class _Clock:
+class Clock:
     """The days of one walk: hands them out, asks for fits and forecasts, checks what comes back."""
 
-    def __init__(self, crew: list[WorkerProcess], panel: Panel, job: Job) -> None:
+    def __init__(self, crew: Sequence[Member], panel: Panel, job: Job) -> None:
         self.crew, self.panel, self.job, self.limits = crew, panel, job, job.limits
         self.fit_seconds = self.forecast_seconds = 0.0
         self.fits = 0
@@ -184,16 +197,24 @@ class _Clock:
         for worker, feed in zip(crew, self.feeds, strict=True):
             worker.send(feed.tape({**windows, "ahead": task.ahead, "fit_start": panel.position(split.fit.first)}))
 
-    def run(self, rows: Rows, progress: Progress) -> Array:
-        """Forecasts at every origin of `rows`: `(n_origins, n_symbols)`, of paths `(n_origins, steps, n_symbols)`."""
+    def hand_out(self, first: int, last: int) -> None:
+        """Send sessions `first` to `last` to every worker."""
+        for worker, feed in zip(self.crew, self.feeds, strict=True):
+            worker.send(feed.sessions(first, last))
+
+    def run(self, rows: Rows, progress: Progress, skip: int = 0) -> Array:
+        """Forecasts at every origin of `rows`: `(n_origins, n_symbols)`, of paths `(n_origins, steps, n_symbols)`.
+
+        At the first `skip` of them nothing is asked but what the schedule of fits asks for; they are left out.
+        """
         n_symbols = len(self.panel.symbols)
         shape = (self.job.task.ahead, n_symbols) if self.job.is_path else (n_symbols,)
-        forecast_var = np.empty((len(rows), *shape))
+        forecast_var = np.empty((len(rows) - skip, *shape))
         refit, first = self.job.refit, 0
         for i, origin in enumerate(range(rows.first, rows.last + 1)):
-            for worker, feed in zip(self.crew, self.feeds, strict=True):
+            for worker in self.crew:
                 worker.on_progress = lambda facts, i=i: progress(i, len(rows), facts)  # type: ignore[misc]
-                worker.send(feed.sessions(first, origin))
+            self.hand_out(first, origin)
             first = origin + 1
             day = self.panel.dates[origin]
             if i == 0 or (refit and i % refit == 0):
@@ -201,15 +222,17 @@ class _Clock:
                 self._ask(wire.FIT, f"fit on {day}", self.limits.fit_seconds)
                 self.fit_seconds += time.perf_counter() - started
                 self.fits += 1
+            if i < skip:
+                continue
             started = time.perf_counter()
             answers = self._ask(wire.FORECAST, f"forecast on {day}", self.limits.forecast_seconds)
             self.forecast_seconds += time.perf_counter() - started
             for columns, payload in zip(self.columns, answers, strict=True):
-                part = forecast_var[i, ..., columns]
+                part = forecast_var[i - skip, ..., columns]
                 if len(payload) != part.nbytes:
                     raise EntryFailure("shape", f"forecast on {day} has {len(payload)} bytes, expected {part.nbytes}")
                 part[...] = np.frombuffer(payload, dtype="<f8").reshape(part.shape)
-            self._check(forecast_var[i], day)
+            self._check(forecast_var[i - skip], day)
             progress(i + 1, len(rows), {})
         return forecast_var
 

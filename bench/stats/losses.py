@@ -77,6 +77,19 @@ def absolute_error_vol(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
     return np.asarray(np.abs(annualised_vol(target) - annualised_vol(forecast)))
 
 
+def squared_error_log_vol(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
+    """Squared error of the log volatility by cell, `(ln sqrt(y) - ln sqrt(f))^2`: no unit; NaN where y is 0 or NaN.
+
+    Not robust: noise in the proxy favours forecasts of the mean of its logarithm, which lie too low (Patton 2011,
+    where it is called MSE-LOG and taken of the variance: four times this one).
+
+    >>> squared_error_log_vol([[1.0, 4.0, 0.0]], [[1.0, 1.0, 1.0]]).round(4)
+    array([[0.    , 0.4805,    nan]])
+    """
+    target, forecast = _checked(target_var, forecast_var)
+    return np.asarray((0.5 * np.log(np.where(target > 0, target, np.nan) / forecast)) ** 2)
+
+
 def direction_hits(target_var: ArrayLike, forecast_var: ArrayLike, latest_var: ArrayLike) -> Array:
     """1 where the forecast lies on the same side of `latest_var` as the target, else 0; NaN on realised ties.
 

@@ -162,6 +162,11 @@ TABLE = (
     ),
     Metric("mae_vol", "MAE vol", losses.absolute_error_vol, "pp", "smaller", decimals(2), "errors", OF_THE_VOLATILITY),
     Metric(
+        "log_mse", "log-MSE", losses.squared_error_log_vol, "", "smaller", small(0.02, 4, ".5f"), "logs",
+        "log-MSE: mean squared error of the log volatility, without the cells whose target is 0; not robust to noise "
+        "in the measure (Patton 2011).",
+    ),
+    Metric(
         "direction", "dir. acc.", losses.direction_hits, "share", "larger", decimals(3), "direction",
         "Directional accuracy: share of cells in which forecast and target lie on the same side of the latest known "
         "value. Volatility reverts, so a constant does well{constant}: the yardstick is `{baseline}`, in brackets at "

@@ -45,10 +45,15 @@ class Scope:
 
     @classmethod
     def of(
-        cls, registry: Registry, dataset: str, split: str, results: Path | None = None, study: str | None = None
-    ) -> Scope:
-        """The scope of a dataset that is named; the results are the registry's where none are."""
-        return cls(registry.settings, registry.dataset(dataset), split, results or registry.results, study)
+        cls, registry: Registry, dataset: str | None, split: str | None, results: Path | None = None,
+        study: str | None = None,
+    ) -> Scope:  # fmt: skip
+        """The scope of what is named, the registry's own where it is not; a `BenchError` for an unknown name."""
+        settings = registry.settings
+        chosen = registry.dataset(dataset or settings.dataset)
+        scope = cls(settings, chosen, split or settings.split, results or registry.results, study)
+        chosen.split(scope.split)
+        return scope
 
     @property
     def windows(self) -> Split:

@@ -1,0 +1,262 @@
+"""Forecasts that somebody brings: checked cell by cell, scored and tested beside a board's rows; nothing is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench import stats
+from bench.board.cells import Cells, Scored
+from bench.board.gather import TaskScores
+from bench.board.model import Scores, flat
+from bench.board.render.numbers import NONE, grid, percent, probability
+from bench.board.scores import by_cell, number, number_or_none, scores_of
+from bench.errors import BenchError, did_you_mean
+from bench.plugin.measures import is_variance
+from bench.stats.losses import SESSIONS_PER_YEAR
+from bench.stats.metrics import METRICS, RANKING, columns
+from bench.store import Scope
+
+Array = NDArray[np.float64]
+
+BROUGHT = "brought: the clock did not see it"
+UNITS = {
+    "daily": 1.0, "daily-percent": 0.01, "annual": SESSIONS_PER_YEAR**-0.5,
+    "annual-percent": 0.01 * SESSIONS_PER_YEAR**-0.5,
+}  # fmt: skip
+"""By what a volatility is multiplied to be a daily decimal one; a variance by its square."""
+VALUES = ("forecast_var", "forecast_vol")
+FAR = 5.0
+"""From which ratio on, either way, of median forecast to median measure the unit is doubted."""
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the board, or the brought one: scores by metric, skill with its interval, the test of the brought one.
+
+    `difference` is the brought row's QLIKE less this one's, negative: the brought loss is smaller; `p_value` is of
+    the protocol's panel test, two-sided, `p_holm` adjusted over the rows of the board.
+    """
+
+    entry: str
+    scores: Scores
+    skill: float | None = None
+    skill_low: float | None = None
+    skill_high: float | None = None
+    difference: float | None = None
+    p_value: float | None = None
+    p_holm: float | None = None
+    note: str = ""
+
+    @property
+    def qlike(self) -> float:
+        """The score that orders the rows."""
+        return float(self.scores[RANKING.name] or math.nan)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Brought forecasts beside the rows of a board, in order of QLIKE; prints as a table.
+
+    `doubt` says which unit the forecasts look like, where they are far from the measure.
+    """
+
+    name: str
+    dataset: str
+    split: str
+    task: str
+    reference: str
+    n_origins: int
+    lines: list[Line]
+    doubt: str | None = None
+
+    @property
+    def row(self) -> Line:
+        """The brought row."""
+        return next(line for line in self.lines if line.note)
+
+    def frame(self) -> pd.DataFrame:
+        """One row an entry: the fields of `Line`, its scores among them."""
+        return pd.DataFrame([flat(asdict(line)) for line in self.lines])
+
+    def __str__(self) -> str:
+        others = [metric for metric in columns("main", METRICS) if metric is not RANKING]
+        head = ["entry", RANKING.title, f"skill vs {self.reference} %", *(metric.title for metric in others)]
+        rows = [
+            [
+                f"{line.entry} *" if line.note else line.entry, RANKING.printed(line.qlike), _skill(line),
+                *(metric.printed(line.scores[metric.name]) for metric in others),
+                NONE if line.difference is None else f"{line.difference:+.4f}",
+                *([NONE, NONE] if line.note else [probability(line.p_value), probability(line.p_holm)]),
+            ]
+            for line in self.lines
+        ]  # fmt: skip
+        return "\n\n".join(
+            [
+                f"{self.dataset} {self.split}, {self.task}, {self.n_origins} origins",
+                grid([*head, f"{self.name} less it", "p", "p, Holm"], rows),
+                f"* {BROUGHT}; it is on no board. p: panel test of {self.name} against the row, two-sided.",
+            ]
+        )
+
+    __repr__ = __str__
+
+
+def _skill(line: Line) -> str:
+    interval = "" if line.skill_low is None else f" [{percent(line.skill_low)}, {percent(line.skill_high)}]"
+    return percent(line.skill) + interval
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV or parquet file as a frame, everything of a CSV as text; a `BenchError` where it cannot be read."""
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:  # both libraries' own errors are ValueErrors
+        raise BenchError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, unit: str = "daily") -> Brought:
+    """Returns brought forecasts scored and tested beside every finished row of a task.
+
+    Parameters
+    ----------
+    forecasts : DataFrame
+        Columns `origin` or `date` (the session after the origin), `symbol`, `forecast_var` or `forecast_vol`; or wide:
+        an index named `origin` or `date`, a column a symbol, variances.
+    unit : str
+        One of `UNITS`: daily or annual, decimal or percent.
+
+    Raises
+    ------
+    BenchError
+        Where the name is taken, a column or the unit is none, or the cells are not just those of the task.
+    """
+    if name in scores.scored:
+        raise BenchError(f"{name} is a row of the board: give the brought forecasts another name")
+    cells = scores.cells
+    what = f"{scope.dataset.id} {scope.split} {cells.task.name}"
+    given, kind = long_form(forecasts)
+    if unit not in UNITS:
+        raise BenchError(f"no unit `{unit}`{did_you_mean(unit, UNITS)}")
+    raw = on_cells(given, kind, cells, what, unit)
+    mine = Scored(cells, _variance(raw, kind, unit))
+    everybody = {**scores.scored, name: mine}
+    panels = np.stack([each.qlike for each in everybody.values()])
+    reference = next((each for each in scope.settings.references if each in scores.scored), "")
+    horizon = cells.task.ahead
+    skill = stats.skill_intervals(panels, scores.scored[reference].qlike, horizon) if reference else None
+    tests = [stats.panel_test(mine.qlike, each.qlike, horizon) for each in scores.scored.values()]
+    adjusted = stats.holm(np.array([test.p_value for test in tests]))
+    baseline = scores.scored.get(scope.settings.baseline)
+    yardstick = by_cell(baseline, None) if baseline else {}
+    lines = [Line(entry, scores_of(by_cell(each, baseline), {} if each is baseline else yardstick, horizon))
+             for entry, each in everybody.items()]  # fmt: skip
+    for i, line in enumerate(lines):
+        if skill is not None and line.entry != reference:
+            low, high = number_or_none(skill.low[i]), number_or_none(skill.high[i])
+            line = replace(line, skill=number_or_none(skill.estimate[i]), skill_low=low, skill_high=high)
+        if line.entry == name:
+            lines[i] = replace(line, note=BROUGHT)
+        else:
+            lines[i] = replace(
+                line, difference=number(tests[i].mean_difference), p_value=number_or_none(tests[i].p_value),
+                p_holm=number_or_none(adjusted[i]),
+            )  # fmt: skip
+    lines.sort(key=lambda line: (line.qlike, line.entry))
+    return Brought(name, scope.dataset.id, scope.split, cells.task.name, reference, len(cells.origins), lines,
+                   _doubt(raw, kind, unit, cells))  # fmt: skip
+
+
+def _variance(values: Array, kind: str, unit: str) -> Array:
+    """Daily decimal variances."""
+    return np.asarray((values * UNITS[unit]) ** 2 if kind == "forecast_vol" else values * UNITS[unit] ** 2)
+
+
+def _doubt(raw: Array, kind: str, unit: str, cells: Cells) -> str | None:
+    """Which unit forecasts look like, where their median is far from the measure's; None where it is not."""
+    measure, middle = float(np.nanmedian(cells.target_var)), float(np.median(raw))
+
+    def ratio(kind: str, unit: str) -> float:
+        return float(_variance(np.array(middle), kind, unit)) / measure
+
+    here = ratio(kind, unit)
+    if not measure or 1 / FAR <= here <= FAR:
+        return None
+    as_kind, as_unit = min(((k, u) for k in VALUES for u in UNITS), key=lambda pair: abs(math.log(ratio(*pair))))
+    return (
+        f"the median forecast is {here:.3g} times the median measure: read as {kind}, {unit}, they look like "
+        f"{as_kind}, {as_unit}"
+    )
+
+
+def long_form(forecasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Forecasts in long form, and which of `VALUES` they are; a `BenchError` names the column that lacks."""
+    when = forecasts.index.name
+    if when in ("origin", "date") and "symbol" not in forecasts.columns:
+        wide = forecasts.rename_axis(columns="symbol")
+        return wide.reset_index().melt(id_vars=when, var_name="symbol", value_name="forecast_var"), "forecast_var"
+    table = forecasts.reset_index() if when in ("origin", "date") else forecasts
+    found = f"(found {', '.join(map(str, table.columns))})"
+    kinds = [name for name in VALUES if name in table.columns]
+    if len(kinds) != 1:
+        raise BenchError(f"forecasts need one column of {' and '.join(VALUES)} {found}")
+    if "symbol" not in table.columns or not {"origin", "date"} & set(table.columns):
+        raise BenchError(f"forecasts need the columns origin or date, symbol, {kinds[0]} {found}")
+    return table, kinds[0]
+
+
+def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str = "daily") -> Array:
+    """Values `(n_origins, n_symbols)` in their own unit; a `BenchError` has a line for every kind of wrong cell."""
+    i, odd_day = _positions(table, cells)
+    j = pd.Index(cells.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
+    values = pd.to_numeric(table[kind], errors="coerce").to_numpy(dtype=float)
+    sound = is_variance(_variance(values, kind, unit)) & (values > 0)
+    place = np.where((i >= 0) & (j >= 0), i * len(cells.symbols) + j, -1)
+    doubled = pd.Series(place).duplicated().to_numpy() & (place >= 0)
+    count = np.bincount(place[place >= 0], minlength=cells.target_var.size)
+    day = table["origin" if "origin" in table.columns else "date"].astype(str).str[:10]
+    told = (day + " " + table["symbol"].astype(str) + " " + table[kind].astype(str)).to_numpy()
+    missing = [f"{cells.origins[at // len(cells.symbols)]} {cells.symbols[at % len(cells.symbols)]}"
+               for at in np.flatnonzero(count == 0)]  # fmt: skip
+    first, last = cells.origins[0], cells.origins[-1]
+    wrong: dict[str, Sequence[str]] = {
+        "with a symbol that is not the dataset's": list(told[j < 0]),
+        f"with a day that is no origin ({first} to {last}), or an origin and date that do not go together": list(
+            told[odd_day]
+        ),
+        "whose forecast is no variance or volatility (not a number, not above 0)": list(told[~sound]),
+        "that are there more than once": list(told[doubled]),
+        "that are missing, by origin": missing,
+    }
+    lines = [f"  {len(found)} {name}: {', '.join(found[:SHOWN])}" for name, found in wrong.items() if len(found)]
+    if lines:
+        size = f"{len(cells.origins)} origins of {len(cells.symbols)} symbols"
+        raise BenchError("\n".join([f"these are not the cells of {what} ({size}):", *lines]))
+    grid_ = np.empty(cells.target_var.size)
+    grid_[place] = values
+    return grid_.reshape(cells.target_var.shape)
+
+
+def _positions(table: pd.DataFrame, cells: Cells) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The origin that each row means, -1 for none, and which rows say none or two."""
+
+    def found() -> Iterator[NDArray[np.intp]]:
+        for name, days in (("origin", cells.origins), ("date", cells.dates)):
+            if name in table.columns:
+                said = pd.DatetimeIndex(pd.to_datetime(table[name], errors="coerce", format="mixed"))
+                yield pd.DatetimeIndex(days).get_indexer(said.tz_localize(None).normalize())
+
+    first, *more = found()
+    odd = first < 0
+    for other in more:
+        odd |= other != first
+    return np.where(odd, -1, first), odd
