@@ -88,24 +88,31 @@ def ledger_(
     for entry in entries or filter(None, [withdraw]):
         if entry not in known:
             raise BenchError(f"no entry `{entry}`{did_you_mean(entry, known)}")
-    if not update and withdraw is None:
-        _tell_events(ledger.select(before, dataset, split, task or (), entries or ()), as_json, "no lines")
-        return
-    from bench.publish import upkeep
+    if withdraw is not None:
+        _tell_events(_withdraw(work, folder, withdraw, reason or "", dataset, split, task or []), as_json, "")
+    elif update:
+        from bench.publish.upkeep import update_ledger
 
-    if withdraw is None:
-        events = upkeep.update_ledger(folder, _waiting)
+        nothing = "nothing has changed: the ledger has the results that are here"
+        _tell_events(update_ledger(folder, _waiting), as_json, nothing)
     else:
-        if dataset is None:
-            raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
-        events, boards = upkeep.withdraw(
-            work.registry, folder, withdraw, reason or "", dataset=dataset, split=split, tasks=task or (),
-            waiting=_waiting,
-        )  # fmt: skip
-        _tell_boards(boards)
-        if withdraw in work.catalogue.entries:
-            say(f"its row is still under submissions/: remove it, or the next `bench run` makes {withdraw} again")
-    _tell_events(events, as_json, "nothing has changed: the ledger has the results that are here")
+        _tell_events(ledger.select(before, dataset, split, task or (), entries or ()), as_json, "no lines")
+
+
+def _withdraw(
+    work: Workspace, folder: Path, entry: str, reason: str, dataset: str | None, split: str | None, tasks: list[str]
+) -> list[Event]:
+    from bench.publish.upkeep import withdraw
+
+    if dataset is None:
+        raise BenchError("name the dataset whose results are withdrawn: --dataset DATASET")
+    events, boards = withdraw(
+        work.registry, folder, entry, reason, dataset=dataset, split=split, tasks=tasks, waiting=_waiting
+    )
+    _tell_boards(boards)
+    if entry in work.catalogue.entries:
+        say(f"its row is still under submissions/: remove it, or the next `bench run` makes {entry} again")
+    return events
 
 
 def _waiting() -> None:
