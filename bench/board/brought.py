@@ -224,7 +224,8 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     doubled = pd.Series(place).duplicated().to_numpy() & (place >= 0)
     count = np.bincount(place[place >= 0], minlength=cells.target_var.size)
     day = table["origin" if "origin" in table.columns else "date"].astype(str).str[:10]
-    told = (day + " " + table["symbol"].astype(str) + " " + table[kind].astype(str)).to_numpy()
+    said = zip(day, table["symbol"], table[kind], strict=True)
+    told = np.array([" ".join(map(str, parts)) for parts in said], dtype=object)
     missing = [f"{cells.origins[at // len(cells.symbols)]} {cells.symbols[at % len(cells.symbols)]}"
                for at in np.flatnonzero(count == 0)]  # fmt: skip
     first, last = cells.origins[0], cells.origins[-1]
