@@ -33,15 +33,23 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-def render_figure(make: Callable[[], Any]) -> bytes:
-    """The SVG bytes of a figure, without a date and with fixed identifiers."""
-    import matplotlib as mpl
+def render_figure(make: Callable[[], Figure]) -> bytes:
+    """The SVG bytes of a figure, without a date and with fixed identifiers.
 
-    mpl.use("svg")
+    `savefig` would draw everything twice, the first time for the layout, which needs the sizes alone.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     with mpl.rc_context(SETTINGS):
         figure = make()
-        sink = io.BytesIO()
-        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
+        canvas, sink, engine, dpi = FigureCanvasSVG(figure), io.BytesIO(), figure.get_layout_engine(), figure.dpi
+        if engine is not None:
+            figure.dpi = 72  # that of SVG
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+            figure.dpi = dpi
+        canvas.print_svg(sink, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     return sink.getvalue()
 
 
