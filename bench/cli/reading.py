@@ -22,7 +22,6 @@ from bench.cli.common import (
     write_figure,
 )
 from bench.registry.workspace import Workspace, is_path
-from bench.store import Scope
 
 app = typer.Typer(rich_markup_mode=None)
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
@@ -50,6 +49,7 @@ def board(
     from bench.board.render.markdown import render, render_headline
     from bench.board.writing import plain
     from bench.files import locked
+    from bench.store import Scope
 
     work: Workspace = context.obj
     scope = Scope.of(work.registry, dataset, split, work.results(results), study)
@@ -183,6 +183,7 @@ def show_(
     chosen = work.select([entry])
     if figure is not None:
         from bench.board.view import forecasts_figure
+        from bench.store import Scope
 
         one = chosen[0]
         scope = Scope.of(work.registry, dataset, split, work.results(results, [one]), one.study)

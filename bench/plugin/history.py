@@ -13,20 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.plugin.tasks import Rows
+from bench.plugin.words import READS as READS
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-READS: dict[str, tuple[str, ...]] = {
-    "closes": ("close",),
-    "bars": ("open", "high", "low", "close"),
-    "volume": ("volume",),
-    "vix": ("vix",),
-    "cross-section": (),
-}
-"""What an entry may declare to read, and the fields that this hands to it. Everybody is handed `returns`,
-`variance` (the measure that is forecast) and `realized`. `cross-section` says that forecasts of one symbol
-use the others."""
 
 ALWAYS = ("returns", "variance")
 PANEL_FIELDS = ("open", "high", "low", "close", "volume", *ALWAYS)

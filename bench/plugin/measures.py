@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.plugin.words import MEASURES as NAMES
+
 Array = NDArray[np.float64]
 
 LN2 = float(np.log(2.0))
@@ -76,13 +78,9 @@ def is_variance(values: Array) -> NDArray[np.bool_]:
     return np.asarray((values >= LEAST_VAR) & (values <= MOST_VAR))
 
 
-MEASURES: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
-    "close-to-close": close_to_close,
-    "parkinson": parkinson,
-    "garman-klass": garman_klass,
-    "rogers-satchell": rogers_satchell,
-    "garman-klass-overnight": garman_klass_overnight,
-}
+MEASURES: dict[str, Callable[[Array, Array, Array, Array], Array]] = dict(
+    zip(NAMES, (close_to_close, parkinson, garman_klass, rogers_satchell, garman_klass_overnight), strict=True)
+)
 """The measures a `dataset.yaml` may name."""
 
 NOISE_FLOOR: dict[str, float] = {

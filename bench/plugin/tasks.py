@@ -13,25 +13,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from bench.plugin.words import ONE_STEP as ONE_STEP
+from bench.plugin.words import Task as Task
+
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A target: the mean measure of `behind` known and `ahead` unknown sessions around an origin."""
-
-    name: str
-    ahead: int
-    behind: int = 0
-
-    @property
-    def length(self) -> int:
-        """Number of sessions that the target averages."""
-        return self.ahead + self.behind
-
-
-ONE_STEP = Task("one-step", ahead=1)
-"""The next session's measure: what `History.realized` holds for an entry that forecasts paths."""
 
 
 def trailing_mean(variance: Array, window: int) -> Array:

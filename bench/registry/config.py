@@ -14,8 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import BenchError, did_you_mean
-from bench.plugin.measures import MEASURES
-from bench.plugin.tasks import Task
+from bench.plugin.words import MEASURES, Task
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -27,7 +26,7 @@ Label = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[A-Za-z0-9][
 class Base(BaseModel):
     """A checked part of a YAML file: unknown keys are errors, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # what is not read costs nothing
 
 
 class Window(Base):

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
 from bench.errors import BenchError, did_you_mean
-from bench.plugin.history import READS
-from bench.plugin.tasks import Task
+from bench.plugin.words import READS, Task
 from bench.registry.config import Base, Label, Name, Settings, read_yaml
 
 if TYPE_CHECKING:
