@@ -157,6 +157,20 @@ class Sandbox:
         spec["entries"] += [{**spec["entries"][0], **row} for row in rows]
         path.write_text(yaml.safe_dump(spec))
 
+    def add_study(self, name: str, base: str, refit: int, changed: dict[str, Any] | None = None) -> str:
+        """A study with one variant, another schedule of fits; returns the variant's name."""
+        spec = {
+            "question": "made up?",
+            "base": base,
+            "grid": {"refit": [refit]},
+            "datasets": ["tiny"],
+            "split": "official",
+        }
+        path = self.root / "studies" / name / "study.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({**spec, **(changed or {})}))
+        return f"refit={refit}"
+
     def __call__(self, *arguments: str) -> Outcome:
         self._monkeypatch.setattr(sys, "argv", ["bench", "--root", str(self.root), *map(str, arguments)])
         self._capsys.readouterr()

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from bench import __version__
 from bench.cli.common import examples, show
+from bench.errors import BenchError, did_you_mean
 from bench.registry.workspace import Workspace
 
 MODULES = {
@@ -35,7 +36,7 @@ class LazyGroup(TyperGroup):
         """The command of that name."""
         module = next((module for module, names in MODULES.items() if cmd_name in names), None)
         if module is None:
-            return None
+            raise BenchError(f"no command `{cmd_name}`{did_you_mean(cmd_name, self.list_commands(ctx))}")
         group = typer.main.get_group(import_module(f"bench.cli.{module}").app)
         group.name = cmd_name
         return group if module == cmd_name else group.commands[cmd_name]

@@ -91,7 +91,7 @@ def register(metric: Metric) -> Metric:
 def score_names() -> list[str]:
     """The names of all scores of a row: of each metric, and of its p against the baseline where it is tested.
 
-    >>> score_names()[5:7]
+    >>> score_names()[6:8]
     ['direction', 'direction_p_value']
     """
     return [name for metric in METRICS.values() for name in (metric.name, metric.p_name) if name]
@@ -162,7 +162,7 @@ TABLE = (
     ),
     Metric("mae_vol", "MAE vol", losses.absolute_error_vol, "pp", "smaller", decimals(2), "errors", OF_THE_VOLATILITY),
     Metric(
-        "log_mse", "log-MSE", losses.squared_error_log_vol, "", "smaller", small(0.02, 4, ".5f"), "logs",
+        "log_mse", "log-MSE", losses.squared_error_log_vol, "", "smaller", small(0.02, 4, ".5f"), "log errors",
         "log-MSE: mean squared error of the log volatility, without the cells whose target is 0; not robust to noise "
         "in the measure (Patton 2011).",
     ),

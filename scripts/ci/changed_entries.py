@@ -67,9 +67,7 @@ def changed_entries(root: Path, base: str) -> list[str]:
         code_changed = any(name not in NOT_CODE for name in files)
         before = rows_at(commit, family)
         now = {row["name"]: row for row in yaml.safe_load((folder / "submission.yaml").read_text("utf-8"))["entries"]}
-        found += [
-            row.name for row in rows if now[row.name] != before.get(row.name) or (code_changed and row.study is None)
-        ]
+        found += [row.name for row in rows if code_changed or now[row.name] != before.get(row.name)]
     return found
 
 

@@ -168,7 +168,7 @@ def test_against_another_folder(sandbox, board):
     shutil.rmtree(sandbox.root / "other/tiny/official/next-day/flat")
     outcome = sandbox("board", "--results", str(sandbox.root / "other"), "--against", str(sandbox.root / "results"))
     assert outcome.code == 1
-    assert "tables.next-day.rows.flat" in outcome.err
+    assert "next-day: flat is not here" in outcome.err
 
 
 def test_an_empty_results_folder_is_one_line(sandbox):

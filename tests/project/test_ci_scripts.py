@@ -149,13 +149,13 @@ def test_changed_rows_changed_code_and_new_families_are_the_changed_entries(clon
     clone.write("README.md", "other words\n")
     clone.commit()
     assert clone.changed() == ["one-b"]
-    clone.add_family("three", "three-a", "three-s", three_s={"study": "scan"})
+    clone.add_family("three", "three-a", "three-s")
     clone.write("submissions/two/helper.py", "x = 1\n")
     assert clone.changed("HEAD") == ["three-a", "three-s", "two-a", "two-b"], "not committed yet, but there"
     clone.commit()
     clone.write("submissions/three/model.py", "class Model: pass\n")
     clone.commit()
-    assert clone.changed() == ["three-a"], "of a family whose code changed, the rows outside studies"
+    assert clone.changed() == ["three-a", "three-s"], "of a family whose code changed, every row"
 
 
 def test_a_family_that_cannot_be_read_is_its_folder_and_a_removed_one_is_nothing(clone):

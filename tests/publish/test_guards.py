@@ -44,14 +44,14 @@ def repo(sandbox, tmp_path_factory):
     """A committed benchmark with pinned bars, two entries, a study, boards and a ledger; made once, then copied."""
     cache = tmp_path_factory.getbasetemp() / "guarded"
     if not cache.exists():
-        sandbox.add_rows("flat", [{"name": "trial", "study": "trials"}])
+        sandbox.add_study("trials", "flat", 7)
         (sandbox.root / ".gitignore").write_text(".lock\nbars.csv\nvix.csv\n")
         path = sandbox.root / "datasets/tiny/dataset.yaml"
         found = sandbox("data", "identity", "tiny", "--json").json
         spec = yaml.safe_load(path.read_text())
         spec["identity"] = {"official": found["official"]["identity"]}
         path.write_text(yaml.safe_dump(spec))
-        assert sandbox("run").code == sandbox("run", "trial").code == 0
+        assert sandbox("run").code == sandbox("run", "trials/refit=7").code == 0
         assert sandbox("ledger", "--update").code == 0
         git(sandbox.root, "init", "--quiet", "--initial-branch", "main")
         for key, value in (("user.name", "Test"), ("user.email", "test@example.org"), ("commit.gpgsign", "false")):
@@ -204,14 +204,14 @@ def test_results_of_other_code_are_stale(repo):
 
 
 def test_results_of_an_entry_that_is_gone_or_moved(repo):
+    repo.add_study("trials", "flat", 8)
+    found = [item for item in failures(repo) if item["guard"] == "code"]
+    gone = "no entry refit=7 under studies/trials/study.yaml: `bench ledger --withdraw trials/refit=7 --dataset tiny"
+    assert gone in found[0]["problem"]
+    repo.add_study("trials", "flat", 7)
+    assert [item for item in failures(repo) if item["guard"] == "code"] == []
     spec = repo.root / "submissions/flat/submission.yaml"
     text = spec.read_text()
-    spec.write_text(text.replace("name: trial", "name: trials"))
-    found = [item for item in failures(repo) if item["guard"] == "code"]
-    assert "no entry trial under submissions/: `bench ledger --withdraw trial --dataset tiny" in found[0]["problem"]
-    spec.write_text(text.replace("study: trials", "study: others"))
-    found = [item for item in failures(repo) if item["guard"] == "code"]
-    assert "trial lies under study trials, submissions/flat/submission.yaml has study others" in found[0]["problem"]
     spec.write_text(text + "nonsense: true\n")
     assert failures(repo)[0]["problem"].endswith("nonsense: unknown key (known: authors, bibtex, description, "
                                                  "entries, licence, training_data)")  # fmt: skip
@@ -240,7 +240,7 @@ def test_a_board_that_does_not_follow(repo):
 @pytest.mark.parametrize("name", ["LEADERBOARD.md", "leaderboard.csv"])
 def test_a_rendering_that_does_not_follow(repo, name):
     path = repo.root / "results/tiny/studies/trials/official" / name
-    path.write_text(path.read_text().replace("trial", "winner", 1))
+    path.write_text(path.read_text().replace("refit=7", "winner", 1))
     failure = only(failures(repo, boards=True), "boards")
     assert failure["file"].endswith(f"studies/trials/official/{name}")
     assert "is not what the stored forecasts give: line " in failure["problem"]
@@ -279,7 +279,7 @@ def test_a_ledger_that_is_rewritten(repo):
     found = failures(repo, "--base", "main")
     assert only(found, "appended")["problem"].startswith("is gone, in the base ")
     assert "is not in the ledger: run `bench ledger --update`" in found[0]["problem"]
-    assert "has a row trial on week-ahead, the ledger has no such result" in found[1]["problem"]
+    assert "has a row refit=7 on week-ahead, the ledger has no such result" in found[1]["problem"]
     path.unlink()
     assert "is not there, but 6 results are: run `bench ledger --update`" in only(failures(repo), "ledger")["problem"]
     path.write_text("nonsense\n")

@@ -27,15 +27,15 @@ def event(kind: str = "accepted", version: str = "1", identity: str = A, digest:
 
 def test_every_result_is_accepted_once_and_nothing_is_appended_twice(sandbox):
     sandbox.add_entry("broken", "class Model(Forecaster):\n    def forecast(self, history):\n        return None")
-    sandbox.add_rows("flat", [{"name": "flat-study", "study": "trials"}])
+    variant = sandbox.add_study("trials", "flat", 7)
     sandbox("run")
-    sandbox("run", "flat-study")
+    sandbox("run", f"trials/{variant}")
     outcome = sandbox("ledger", "--update", "--json")
     assert outcome.code == 0
     found = {(line["entry"], line["task"], line.get("study")) for line in outcome.json}
     assert found == {  # no failed result, no derived task
         (entry, task, study)
-        for entry, study in (("flat", None), ("mean", None), ("flat-study", "trials"))
+        for entry, study in (("flat", None), ("mean", None), (variant, "trials"))
         for task in ("next-day", "week-ahead")
     }
     assert {line["event"] for line in outcome.json} == {"accepted"}

@@ -505,19 +505,58 @@ def test_forecasts_survive_the_round_trip(tmp_path):
 
 
 def test_a_study_lies_outside_the_board(sandbox):
-    sandbox.add_entry("what-if", (sandbox.root / "submissions/flat/model.py").read_text(), tasks="path", study="floors")
+    variant = sandbox.add_study("schedules", "flat", 7)
     assert sandbox("run").code == 0
-    assert not (sandbox.root / "results/tiny/official/next-day/what-if").exists()
-    assert sandbox("run", "what-if").code == 0
-    folder = sandbox.root / "results/tiny/studies/floors/official"
-    assert (folder / "next-day/what-if/forecasts.parquet").exists()
+    assert not (sandbox.root / "results/tiny/official/next-day" / variant).exists()
+    assert sandbox("run", f"schedules/{variant}").code == 0
+    folder = sandbox.root / "results/tiny/studies/schedules/official"
+    assert (folder / "next-day" / variant / "forecasts.parquet").exists()
+    assert json.loads((folder / "next-day" / variant / "run.json").read_bytes())["axis"] == {"refit": 7}
     table = (folder / "LEADERBOARD.md").read_text()
-    assert table.startswith("# tiny: study `floors` on official")
-    assert "`what-if`" in table
+    assert table.startswith("# tiny: study `schedules` on official")
+    assert f"`{variant}`" in table
     assert "`flat`" in table, "references stand beside"
-    assert sandbox("board", "--study", "floors", "--check").code == 0
-    assert "no results of the study flors" in sandbox("board", "--study", "flors").err
-    assert "what-if" not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert sandbox("board", "--study", "schedules", "--check").code == 0
+    assert "no results of the study schedule" in sandbox("board", "--study", "schedule").err
+    assert variant not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
+def test_a_study_is_run_and_told_by_its_command(sandbox):
+    sandbox.add_study("schedules", "flat", 7)
+    assert sandbox("run").code == 0
+    assert sandbox("study", "schedules", "--plan", "--json").json["run"] == ["refit=7 all horizons"]
+    outcome = sandbox("study", "schedules")
+    assert outcome.code == 0, outcome.err
+    top = sandbox.root / "results/tiny/studies/schedules"
+    assert "made up?" in (top / "README.md").read_text()
+    assert "| next-day | 7 " in " ".join((top / "README.md").read_text().split())
+    row = pd.read_csv(top / "table.csv").iloc[0]
+    board = json.loads((top / "official/leaderboard.json").read_bytes())
+    (made,) = (line for line in board["tables"][0]["rows"] if line["entry"] == "refit=7")
+    assert row["qlike"] == pytest.approx(made["qlike"], rel=1e-9)
+    assert (top / "figures/qlike.svg").is_file()
+    before = {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
+    assert sandbox("study", "schedules", "--json").json["run"] == 0
+    assert before == {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
+    assert sandbox("list", "studies", "--json").json[0]["study"] == "schedules"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"base": "flatt"}, "studies/odd/study.yaml: base: no entry `flatt` (did you mean `flat`?)"),
+        ({"grid": {"colour": ["red"]}}, "studies/odd/study.yaml: grid: no axis `colour`"),
+        ({"datasets": ["tinny"]}, "studies/odd/study.yaml: no dataset `tinny`"),
+        ({"grid": {}}, "write what is varied"),
+        ({"grid": {"refit": list(range(1, 80))}}, "more than 64 variants"),
+    ],
+)
+def test_a_wrong_study_is_one_line_and_no_end(sandbox, keys, said):
+    sandbox.add_study("odd", "flat", 7, keys)
+    outcome = sandbox("study")
+    assert outcome.code == 0
+    assert said in outcome.err
+    assert "no study `odd`" in sandbox("study", "odd").err
 
 
 def test_weights_are_kept_only_when_asked(sandbox):
@@ -550,14 +589,14 @@ def test_json_of_a_record_is_readable_and_exact():
 def test_rows_of_one_identity_are_run_once(sandbox):
     sandbox.add_entry("first", SEEDED, seeds=2)
     assert sandbox("run", "first").code == 0
-    sandbox.add_rows("first", [{"name": "second", "study": "twins"}, {"name": "other", "parameters": {"broken": [7]}}])
+    sandbox.add_rows("first", [{"name": "second"}, {"name": "other", "parameters": {"broken": [7]}}])
     planned = sandbox("run", "second", "other", "--plan", "--json").json
     assert list(planned["adopted"].values()) == ["results/tiny/official/next-day/first"]
     assert planned["run"] == ["other next-day seed 0", "other next-day seed 1"]
     outcome = sandbox("run", "second", "--json")
     assert (outcome.json["run"], outcome.json["adopted"]) == (0, 1)
     top = sandbox.root / "results/tiny"
-    twin = top / "studies/twins/official/next-day/second"
+    twin = top / "official/next-day/second"
     for name in ("forecasts.parquet", "seeds.parquet"):
         assert (twin / name).read_bytes() == (top / "official/next-day/first" / name).read_bytes()
     assert json.loads((twin / "run.json").read_text())["entry"] == "second"
