@@ -29,8 +29,9 @@ from bench.registry.config import Dataset, Registry
 from bench.registry.entries import discover
 from bench.run.bars import publish_measure
 from bench.run.campaign import Campaign
-from bench.run.execute import execute
+from bench.run.execute import Processes, execute
 from bench.run.plan import plan
+from bench.store import Scope
 
 ROOT = Path(__file__).resolve().parents[1]
 WARMUP = 2000
@@ -83,7 +84,7 @@ def campaign_of(panel: Panel, results: Path) -> Campaign:
         {"id": "made-up", "title": "made up", "symbols": list(panel.symbols), "measure": "garman-klass",
          "warmup_from": day[0], "vix": {"from": day[0]}, "splits": {"official": split}, "folder": results}
     )  # fmt: skip
-    return Campaign(Registry(ROOT).settings, dataset, "official", panel, "made-up", results)
+    return Campaign(Scope(Registry(ROOT).settings, dataset, "official", results), panel, "made-up")
 
 
 def write_entries(folder: Path, count: int) -> None:
@@ -109,11 +110,11 @@ def measure(n_symbols: int, n_sessions: int, n_entries: int = 1) -> Cost:
         publish_measure(campaign)
         started = time.perf_counter()
         todo = plan(campaign, entries)
-        execute(campaign, todo, jobs=1)
+        execute(campaign, todo, Processes(panel, 1))
         run = time.perf_counter() - started
-        measured = [run_.measured.seeds["0"] for place, run_ in todo.runs.items() if place.task == "next-day"]
+        measured = [each.run.measured.seeds["0"] for place, each in todo.pending.items() if place.task == "next-day"]
         started = time.perf_counter()
-        build_board(campaign.settings, campaign.dataset, "official", campaign.results)
+        build_board(campaign.scope)
         score = time.perf_counter() - started
     stream = sum(seed.fit_seconds + seed.forecast_seconds for seed in measured)
     store = run - stream - sum(seed.start_seconds for seed in measured)

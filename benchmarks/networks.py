@@ -91,7 +91,7 @@ def together(side: str, cell: str, seeds: list[int], n_symbols: int, threads: in
 def development(n_symbols: int) -> History:
     """The first symbols of us21 as an entry sees them at the first origin of `development`."""
     campaign = open_campaign(Registry(ROOT), "us21", "development", Path("unused"))
-    panel, split, columns = campaign.panel, campaign.split, slice(n_symbols)
+    panel, split, columns = campaign.panel, campaign.scope.windows, slice(n_symbols)
     n = origins_of(panel.dates, split, ONE_STEP).first + 1
     fit, select = (rows_inside(ONE_STEP, *positions(panel.dates, window)) for window in (split.fit, split.select))
     tape = Tape(

@@ -513,7 +513,7 @@ def main() -> None:
         campaign = open_campaign(registry, DATASET, "development")
     except BenchError as error:
         sys.exit(str(error))
-    world = World(campaign.panel, campaign.split, registry, options.results)
+    world = World(campaign.panel, campaign.scope.windows, registry, options.results)
     tables = {name: TABLES[name](world) for name in options.only or TABLES}
     write_atomic(options.page, filled(options.page.read_text(encoding="utf-8"), tables).encode())
 

@@ -4,10 +4,6 @@
 given are the registry's. A user's mistake is a `bench.errors.BenchError` of one line.
 """
 
-import sys
-from types import ModuleType
-from typing import Any
-
 from bench.api.looking import check, compare, history, listed, load_board, scope_of, score, show, try_entry
 from bench.api.running import EXECUTORS, RunReport, plan, run, run_study
 
@@ -15,13 +11,3 @@ __all__ = [
     "EXECUTORS", "RunReport", "check", "compare", "history", "listed", "load_board", "plan", "run", "run_study",
     "scope_of", "score", "show", "try_entry",
 ]  # fmt: skip
-
-
-class _CallableRoom(ModuleType):
-    """The room `bench.run`, which has the name of the function `run` and so stands for it where it is called."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> RunReport:
-        return run(*arguments, **options)
-
-
-sys.modules["bench.run"].__class__ = _CallableRoom

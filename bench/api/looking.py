@@ -116,8 +116,8 @@ def try_entry(
     """An entry walked in this process, on real history: prints, a debugger and whole tracebacks work.
 
     Nothing is isolated, limited or stored: what is said about this entry is said by nobody. The last `last` sessions
-    of the split are forecast, with the fits that a run would make. An entry is a class, its name, or its folder; of a
-    class `reads` (None: all there is), `refit` and `parameters` are given here.
+    of the split are forecast, with the fits that a run would make. An entry is a class, its name, or its folder;
+    `reads`, `refit` and `parameters` are those of its row unless given here, of a class all there is, None and none.
 
     >>> from bench.plugin import Forecaster
     >>> class LastMonth(Forecaster):

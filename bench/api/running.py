@@ -121,9 +121,10 @@ def run_study(
         raise BenchError(f"study {name} is not of `{chosen}`{did_you_mean(chosen, study.spec.datasets)}")
     folder = work.results(results)
     scope = Scope.of(work.registry, chosen, study.spec.split, folder, name)
-    wanted = {(entry, task) for entry in study.variants.values() for task in entry.answers(scope.settings)
-              if not _is_done(scope, entry, task)}  # fmt: skip
-    if not wanted and not plan_only:  # bars are asked for only where something is to be run
+    whole = all(
+        _is_done(scope, entry, task) for entry in study.variants.values() for task in entry.answers(scope.settings)
+    )
+    if whole and not plan_only:  # bars are asked for only where something is to be run
         report = RunReport(Plan(), {}, scope)
     else:
         campaign = _campaign(work, chosen, study.spec.split, folder)

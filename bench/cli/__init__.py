@@ -1,4 +1,4 @@
-"""The command line: `bench run|board|list|show|data`.
+"""The command line: parse, call `bench.api`, print.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 ok, 1 a result failed, 2 usage or data.
 """
@@ -15,7 +15,7 @@ from bench.errors import BenchError
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr."""
     try:
-        app()
+        app(prog_name="bench")
     except BenchError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -109,6 +109,10 @@ def trial_of(
         walked = registry.settings.longest_path if entry.is_path else asked
         limits, reference = registry.settings.limits, PanelReference(chosen.id, "trial")
         job = job_of(entry, walked, seed, chosen.split(split), limits, reference)
+        handed = job.reads if reads is None else _handed_out(chosen, reads)
+        job = replace(
+            job, reads=handed, refit=refit or job.refit, parameters={**job.parameters, **(parameters or {})}
+        )  # fmt: skip
         code: Path | type[Forecaster] = entry.folder
     else:
         job = _job_of_class(registry, chosen, split, entry, asked, reads, refit, parameters or {}, seed)
@@ -148,15 +152,21 @@ def _job_of_class(
     reads: Sequence[str] | None, refit: int | None, parameters: dict[str, Any], seed: int,
 ) -> Job:  # fmt: skip
     """The job of a class that is no entry yet; where nothing is said it is handed all that the dataset has."""
-    there = {"vix": dataset.vix is not None and dataset.vix.entries, "volume": dataset.volume}
-    handed = tuple(reads) if reads is not None else tuple(name for name in READS if there.get(name, True))
-    known = [name for name in READS if there.get(name, True)]
-    for name in handed:
-        if name not in known:
-            raise BenchError(f"reads: {dataset.id} hands out no `{name}`{did_you_mean(name, known)}")
+    handed = _handed_out(dataset, reads)
     is_path = issubclass(made, PathForecaster)
     return Job(
         entry=made.__name__, files={}, digest="", target=made.__name__, parameters=parameters, reads=handed,
         refit=refit, is_path=is_path, task=registry.settings.longest_path if is_path else task, seed=seed, seeds=1,
         windows=dataset.split(split), limits=registry.settings.limits, panel=PanelReference(dataset.id, "trial"),
     )  # fmt: skip
+
+
+def _handed_out(dataset: Dataset, reads: Sequence[str] | None) -> tuple[str, ...]:
+    """What is read, all that the dataset hands out where nothing is said; a `BenchError` for what it does not have."""
+    there = {"vix": dataset.vix is not None and dataset.vix.entries, "volume": dataset.volume}
+    known = [name for name in READS if there.get(name, True)]
+    handed = tuple(known if reads is None else reads)
+    for name in handed:
+        if name not in known:
+            raise BenchError(f"reads: {dataset.id} hands out no `{name}`{did_you_mean(name, known)}")
+    return handed

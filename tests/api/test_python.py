@@ -53,6 +53,19 @@ def test_the_room_of_runs_can_be_called_as_the_function():
         assert bench.run(["har"], dataset="indices").counts == {"run": 0, "adopted": 0, "were_done": 3}
 
 
+def test_the_room_can_be_called_whoever_imports_it_first():
+    code = "import bench.run.plan; print(len(bench.run(['har'], dataset='indices').failed))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "0\n"
+
+
+def test_what_a_row_declares_can_be_changed_for_a_trial():
+    as_declared = bench.try_entry("har", dataset="indices", last=30)
+    assert bench.try_entry("har", dataset="indices", last=30, refit=5).tried.fits > as_declared.tried.fits
+    with pytest.raises(BenchError, match="indices hands out no `vix`"):
+        bench.try_entry("har", dataset="indices", last=5, reads=["vix"])
+
+
 def test_brought_forecasts_of_a_row_have_its_scores_and_tests(har):
     brought = bench.score(har, dataset="us21", name="mine")
     board = json.loads((ROOT / "results/us21/leaderboard.json").read_bytes())
