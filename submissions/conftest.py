@@ -7,5 +7,5 @@ from pathlib import Path
 NEEDS = {"networks": "torch", "gbt": "lightgbm"}
 """What a family imports that may not be installed here."""
 
-sys.path += [str(Path(__file__).parent / family) for family in ("garch", "networks")]
+sys.path += [str(Path(__file__).parent / family) for family in ("networks", "garch")]
 collect_ignore_glob = [f"{family}/*.py" for family, package in NEEDS.items() if not importlib.util.find_spec(package)]

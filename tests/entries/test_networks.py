@@ -16,7 +16,7 @@ from bench.registry.entries import discover
 
 torch = pytest.importorskip("torch")
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
-sys.path.append(str(SUBMISSIONS / "networks"))
+sys.path.insert(0, str(SUBMISSIONS / "networks"))  # before other families: each has a `model`
 
 import features  # noqa: E402 - a family's modules import each other by name, from its folder
 import garch_guide  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-sys.path.append(str(Path(__file__).parents[2] / "submissions" / "networks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "submissions" / "networks"))
 
 from cells import GruSequence, LstmSequence, dropout  # noqa: E402 - a family's modules, from its folder
 from features import Windows  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-sys.path.append(str(Path(__file__).parents[2] / "submissions" / "networks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "submissions" / "networks"))
 
 from model import PerSymbol, TsMixer  # noqa: E402 - a family's modules, from its folder
 
