@@ -39,7 +39,7 @@ def board(
         Path | None,
         typer.Option("--against", help="Say whether a reader sees the same on another's board."),
     ] = None,
-    study: Annotated[str | None, typer.Option("--study", help="The board of a study.")] = None,
+    study: Annotated[str | None, typer.Option("--study", help="The board of a study, and its page.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Print every table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,6 +47,7 @@ def board(
     from bench.board import build_board, make_board
     from bench.board.agreement import disagreements
     from bench.board.render.markdown import render, render_headline
+    from bench.board.studies import StudyResults, write_study
     from bench.board.writing import plain
     from bench.files import locked
     from bench.store import Scope
@@ -59,6 +60,8 @@ def board(
         return
     with locked(scope.results, scope.dataset.id, waiting):
         made, path = make_board(scope)
+        if study in work.catalogue.studies:
+            write_study(StudyResults(work.catalogue.studies[study], scope, made))
     if as_json:
         show_json(plain(made))
     else:
