@@ -112,7 +112,7 @@ def run_study(
 ) -> tuple[RunReport, Path | None]:  # fmt: skip
     """Runs what is missing of a study and writes its table, figures and page; returns the report and the page."""
     from bench.board import ensure_board
-    from bench.board.studies import StudyResults, write_study
+    from bench.board.studies import StudyResults, progress, write_study
 
     work = Workspace.at(root)
     study = work.catalogue.study(name)
@@ -121,10 +121,8 @@ def run_study(
         raise BenchError(f"study {name} is not of `{chosen}`{did_you_mean(chosen, study.spec.datasets)}")
     folder = work.results(results)
     scope = Scope.of(work.registry, chosen, study.spec.split, folder, name)
-    whole = all(
-        _is_done(scope, entry, task) for entry in study.variants.values() for task in entry.answers(scope.settings)
-    )
-    if whole and not plan_only:  # bars are asked for only where something is to be run
+    done, wanted = progress(study, scope)
+    if done == wanted and not plan_only:  # bars are asked for only where something is to be run
         report = RunReport(Plan(), {}, scope)
     else:
         campaign = _campaign(work, chosen, study.spec.split, folder)
@@ -134,13 +132,6 @@ def run_study(
         report = _run(work, campaign, variants, (), executor, jobs, None, watch, say)
     board, _ = ensure_board(scope)
     return report, write_study(StudyResults(study, scope, board))
-
-
-def _is_done(scope: Scope, entry: Entry, task: str) -> bool:
-    from bench.store import DONE, read_run, stale_parts
-
-    run = read_run(scope.place(task, entry.name))
-    return run is not None and run.state == DONE and not stale_parts(run, scope, entry)
 
 
 def _run(
