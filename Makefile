@@ -24,7 +24,7 @@ leaderboard: $(if $(filter us21/1,$(DATASET)/$(FRESH)),$(READY_NETWORKS),$(READY
 	@rm -rf $(SCRATCH)/$(DATASET) && mkdir -p $(SCRATCH)
 	@if [ $(FRESH) != 1 ] && [ -d results/$(DATASET) ]; then cp -r results/$(DATASET) $(SCRATCH)/; fi
 	$(BENCH) run --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) > /dev/null || [ $$? -eq 1 ]
-	$(BENCH) board --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) --against results --full
+	$(BENCH) board --dataset $(DATASET) --split $(SPLIT) --results $(SCRATCH) --against results
 
 test: $(READY_NETWORKS) $(CFFCONVERT)
 	.venv/bin/python -m pytest -n auto

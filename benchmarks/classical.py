@@ -61,7 +61,7 @@ def commands(entries: list[str], dataset: str, results: str, root: Path) -> dict
     return {
         "from nothing": timed(run),
         "again": timed(run),
-        "bench board": timed([*at, "board", "--dataset", dataset, "--results", results]),
+        "bench board": timed([*at, "board", "--write", "--dataset", dataset, "--results", results]),
         "bench list": timed([*at, "list", "entries"]),
     }
 

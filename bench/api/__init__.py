@@ -4,10 +4,28 @@
 given are the registry's. A user's mistake is a `bench.errors.BenchError` of one line.
 """
 
-from bench.api.looking import check, compare, history, listed, load_board, scope_of, score, show, try_entry
+from bench.api.beginning import check_data, fetch, identity, new
+from bench.api.looking import (
+    agreement,
+    check,
+    check_board,
+    compare,
+    forecasts_figure,
+    history,
+    listed,
+    load_board,
+    scope_of,
+    score,
+    show,
+    try_entry,
+    write_board,
+)  # fmt: skip
+from bench.api.publishing import cite, freeze, ledger, reproduce, update_ledger, verify, verify_edition, withdraw
 from bench.api.running import EXECUTORS, RunReport, plan, run, run_study
 
 __all__ = [
-    "EXECUTORS", "RunReport", "check", "compare", "history", "listed", "load_board", "plan", "run", "run_study",
-    "scope_of", "score", "show", "try_entry",
+    "EXECUTORS", "RunReport", "agreement", "check", "check_board", "check_data", "cite", "compare", "fetch",
+    "forecasts_figure", "freeze", "history", "identity", "ledger", "listed", "load_board", "new", "plan", "reproduce",
+    "run", "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify", "verify_edition",
+    "withdraw", "write_board",
 ]  # fmt: skip

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.registry.workspace import Workspace
-from bench.store import Scope
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.audit.entries import Checked
+    from bench.board.agreement import Agreement
     from bench.board.brought import Brought
-    from bench.board.view import ComparedPair, LoadedBoard
+    from bench.board.view import ComparedPair, Figure, LoadedBoard
     from bench.plugin import Forecaster, History
     from bench.registry.entries import Entry
     from bench.run.trial import Trial
+    from bench.store import Scope
 
 
 Root = Path | str | None
+
+
+def warned(text: str) -> None:
+    """A warning where the function that says it was called."""
+    warnings.warn(text, stacklevel=3)
 
 
 def load_board(
@@ -40,11 +48,62 @@ def load_board(
     return load(scope_of(dataset, split, study=study, results=results, root=root))
 
 
+def write_board(
+    dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
+    root: Root = None, waiting: Callable[[], None] = lambda: None,
+) -> tuple[LoadedBoard, Path]:  # fmt: skip
+    """Makes a board anew from stored forecasts and writes it, of a study its page too; with the path of its markdown.
+
+    `waiting` is called where another run holds the results.
+    """
+    from bench.board import make_board
+    from bench.board.studies import StudyResults, write_study
+    from bench.board.view import LoadedBoard
+    from bench.files import locked
+
+    work = Workspace.at(root)
+    scope = scope_of(dataset, split, study=study, results=results, root=root)
+    with locked(scope.results, scope.dataset.id, waiting):
+        board, path = make_board(scope)
+        if study in work.catalogue.studies:
+            write_study(StudyResults(work.catalogue.studies[study], scope, board))
+    return LoadedBoard(board, scope), path
+
+
+def check_board(
+    dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
+    root: Root = None,
+) -> list[str]:  # fmt: skip
+    """Where the files of a board are not what stored forecasts give on this machine, one line each; empty: nowhere."""
+    from bench.board import build_board
+    from bench.board.agreement import disagreements
+
+    scope = scope_of(dataset, split, study=study, results=results, root=root)
+    stored = scope.folder / "leaderboard.json"
+    found = disagreements(build_board(scope), scope.folder)
+    return [what if path == stored else f"{path} {what}" for path, what in found]
+
+
+def agreement(board: LoadedBoard, against: Path | str, *, root: Root = None) -> Agreement:
+    """Whether a reader sees the same on a board and on that of another results folder, up to the digits printed.
+
+    >>> agreement(load_board("indices"), "results").gaps
+    []
+    """
+    from bench.board.agreement import agreement as agreement_of
+
+    other = replace(board.scope, results=Path(against).resolve()).folder / "leaderboard.json"
+    rows = Workspace.at(root).catalogue.entries
+    return agreement_of(board.board, other, {name: entry.row.tolerance for name, entry in rows.items()})
+
+
 def scope_of(
     dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
     root: Root = None,
 ) -> Scope:  # fmt: skip
     """Which results are meant: those of a dataset on a split, of the board or a study, in a results folder."""
+    from bench.store import Scope
+
     registry = Workspace.at(root).registry
     return Scope.of(registry, dataset, split, None if results is None else Path(results).resolve(), study)
 
@@ -66,6 +125,7 @@ def compare(
 def score(
     forecasts: pd.DataFrame | Path | str, *, name: str = "brought", dataset: str | None = None,
     split: str | None = None, task: str | None = None, unit: str = "daily", results: Root = None, root: Root = None,
+    say: Callable[[str], None] = warned,
 ) -> Brought:  # fmt: skip
     """Forecasts made anywhere, scored and tested beside the rows of a board. Nothing is written: it is on no board.
 
@@ -76,6 +136,8 @@ def score(
         wide: an index named `origin` or `date`, one column a symbol, variances.
     unit : str
         `daily`, `daily-percent`, `annual` or `annual-percent`; nothing is guessed.
+    say : callable
+        Is told where the unit looks wrong.
 
     Raises
     ------
@@ -88,7 +150,10 @@ def score(
 
     scope = scope_of(dataset, split, results=results, root=root)
     table = read_table(Path(forecasts)) if isinstance(forecasts, str | Path) else forecasts
-    return score_of(scope, scores_of(scope, task), table, name, unit)
+    brought = score_of(scope, scores_of(scope, task), table, name, unit)
+    if brought.doubt:
+        say(f"look at the unit: {brought.doubt}")
+    return brought
 
 
 def history(
@@ -111,11 +176,11 @@ def history(
 def try_entry(
     entry: type[Forecaster] | str | Path, *, dataset: str | None = None, split: str = "development", last: int = 250,
     task: str | None = None, reads: Sequence[str] | None = None, refit: int | None = None,
-    parameters: dict[str, Any] | None = None, seed: int = 0, root: Root = None,
+    parameters: dict[str, Any] | None = None, seed: int = 0, root: Root = None, say: Callable[[str], None] = warned,
 ) -> Trial:  # fmt: skip
     """An entry walked in this process, on real history: prints, a debugger and whole tracebacks work.
 
-    Nothing is isolated, limited or stored: what is said about this entry is said by nobody. The last `last` sessions
+    Nothing is isolated, limited or stored, and `say` is told so: by default it is a warning. The last `last` sessions
     of the split are forecast, with the fits that a run would make. An entry is a class, its name, or its folder;
     `reads`, `refit` and `parameters` are those of its row unless given here, of a class all there is, None and none.
 
@@ -126,8 +191,9 @@ def try_entry(
     >>> try_entry(LastMonth, dataset="indices", last=20).frame().shape
     (40, 5)
     """
-    from bench.run.trial import trial_of
+    from bench.run.trial import WARNING, trial_of
 
+    say(WARNING)
     work = Workspace.at(root)
     chosen: type[Forecaster] | Entry
     if isinstance(entry, type):
@@ -144,21 +210,40 @@ def try_entry(
 
 
 def check(
-    entries: Iterable[str], *, datasets: Iterable[str] = (), jobs: int = 1, seconds: float = 120.0, root: Root = None
-) -> list[Checked]:
-    """What `bench check` finds of each entry: well-formed, deterministic, blind to the future, in its place."""
+    entries: Iterable[str], *, datasets: Iterable[str] = (), jobs: int | None = None, seconds: float = 120.0,
+    root: Root = None,
+) -> Iterator[Checked]:  # fmt: skip
+    """What is found of each entry, as it is done: well-formed, deterministic, blind to the future, in its place."""
     from bench.audit.entries import check_entries
 
-    return list(check_entries(Workspace.at(root), entries, datasets, jobs=jobs, seconds=seconds))
+    work = Workspace.at(root)
+    return check_entries(work, entries, datasets, jobs=jobs or work.cores, seconds=seconds)
 
 
-def show(entry: str, *, results: Root = None, root: Root = None) -> dict[str, Any]:
-    """The card of an entry: what it is, and (`results`) state and QLIKE of its results."""
+def show(entry: str, *, results: Root = None, root: Root = None) -> list[dict[str, Any]]:
+    """The card of an entry, of a family's folder those of all its rows: what it is, state and QLIKE of its results.
+
+    >>> show("har")[0]["refit"]
+    'every 252 sessions'
+    """
     from bench.board.card import card_of
 
     work = Workspace.at(root)
-    (chosen,) = work.select([entry])
-    return card_of(work.registry, chosen, work.results(results, [chosen]))
+    return [card_of(work.registry, each, work.results(results, [each])) for each in work.select([entry])]
+
+
+def forecasts_figure(
+    entry: str, *, dataset: str | None = None, split: str | None = None, task: str | None = None,
+    symbol: str | None = None, results: Root = None, root: Root = None,
+) -> Figure:  # fmt: skip
+    """An entry's stored forecasts beside realised volatility, on one symbol: the market where none is named."""
+    from bench.board import view
+
+    work = Workspace.at(root)
+    chosen = work.select([entry])[0]
+    folder = work.results(results, [chosen])
+    scope = scope_of(dataset, split, study=chosen.study, results=folder, root=root)
+    return view.forecasts_figure(scope, chosen.name, task, symbol)
 
 
 def listed(kind: str = "entries", *, root: Root = None) -> pd.DataFrame:

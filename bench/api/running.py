@@ -6,29 +6,35 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, did_you_mean
 from bench.registry.workspace import Workspace
-from bench.run.execute import Listener, Processes, execute
-from bench.run.plan import Plan
-from bench.run.plan import plan as plan_of
-from bench.store import Scope
 
 if TYPE_CHECKING:
     from bench.registry.entries import Entry
     from bench.run.campaign import Campaign
+    from bench.run.execute import Executor, Listener
+    from bench.run.plan import Plan
+    from bench.store import Scope
 
 
-EXECUTORS: dict[str, Callable[[Campaign, int, Listener], Any]] = {
-    "processes": lambda campaign, jobs, listener: Processes(campaign.panel, jobs, listener),
-}
+def _processes(campaign: Campaign, jobs: int, listener: Listener) -> Executor:
+    from bench.run.execute import Processes
+
+    return Processes(campaign.panel, jobs, listener)
+
+
+EXECUTORS: dict[str, Callable[[Campaign, int, Listener], Executor]] = {"processes": _processes}
 """By name, who walks: of a campaign, a number of jobs and a listener an `Executor` of `bench.run.execute` is made."""
 Root = Path | str | None
-Watch = Callable[[int], AbstractContextManager[Listener]]
+Watch = Callable[[int], AbstractContextManager["Listener"]]
 
 
-def _no_watch(n_units: int) -> AbstractContextManager[Listener]:
+def no_watch(n_units: int) -> AbstractContextManager[Listener]:
+    """Nobody watches."""
+    from bench.run.execute import Listener
+
     return nullcontext(Listener())
 
 
@@ -65,6 +71,8 @@ def plan(
     >>> len(plan(["har"], dataset="indices").units)
     0
     """
+    from bench.run.plan import plan as plan_of
+
     work = Workspace.at(root)
     chosen = work.select(entries, work.dataset(dataset).id)
     return plan_of(_campaign(work, dataset, split, work.results(results, chosen)), chosen, tasks)
@@ -73,7 +81,7 @@ def plan(
 def run(
     entries: Iterable[str | Path] = (), *, dataset: str | None = None, split: str | None = None,
     tasks: Iterable[str] = (), results: Root = None, executor: str = "processes", jobs: int | None = None,
-    save_weights: bool = False, root: Root = None, watch: Watch = _no_watch,
+    save_weights: bool = False, root: Root = None, watch: Watch = no_watch,
     say: Callable[[str], None] = lambda _: None,
 ) -> RunReport:  # fmt: skip
     """Runs what is missing of these entries (names, or folders of families; all where none is named), writes boards.
@@ -107,12 +115,15 @@ def run(
 
 def run_study(
     name: str, *, dataset: str | None = None, results: Root = None, executor: str = "processes",
-    jobs: int | None = None, plan_only: bool = False, root: Root = None, watch: Watch = _no_watch,
+    jobs: int | None = None, plan_only: bool = False, root: Root = None, watch: Watch = no_watch,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[RunReport, Path | None]:  # fmt: skip
     """Runs what is missing of a study and writes its table, figures and page; returns the report and the page."""
     from bench.board import ensure_board
     from bench.board.studies import StudyResults, progress, write_study
+    from bench.run.plan import Plan
+    from bench.run.plan import plan as plan_of
+    from bench.store import Scope
 
     work = Workspace.at(root)
     study = work.catalogue.study(name)
@@ -140,6 +151,8 @@ def _run(
 ) -> RunReport:  # fmt: skip
     from bench.files import locked
     from bench.run.bars import publish_measure, refuse_other_bars
+    from bench.run.execute import execute
+    from bench.run.plan import plan as plan_of
 
     if executor not in EXECUTORS:
         raise BenchError(f"no executor `{executor}`{did_you_mean(executor, EXECUTORS)}")

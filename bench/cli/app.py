@@ -18,8 +18,7 @@ MODULES = {
     "running": ("run", "study"),
     "trying": ("new", "try", "check"),
     "reading": ("board", "compare", "score", "list", "show"),
-    "citing": ("cite", "freeze"),
-    "publishing": ("ledger", "verify", "reproduce"),
+    "publishing": ("cite", "freeze", "ledger", "verify", "reproduce"),
     "data": ("data",),
 }
 """The commands by the module that has them, in the order of the help."""
@@ -45,7 +44,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="volmark: a benchmark of daily volatility forecasts.",

@@ -15,6 +15,13 @@ from bench.registry.workspace import Workspace
 if TYPE_CHECKING:
     from bench.board.view import Figure
 
+
+class Context(typer.Context):
+    """What a command is called in: `obj` is the clone that a person works in."""
+
+    obj: Workspace
+
+
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Dataset; default: the registry's.", show_default=False)
 ]
@@ -28,8 +35,8 @@ ResultsOption = Annotated[
     ),
 ]
 TasksOption = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")]
 CORES = Workspace().cores
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

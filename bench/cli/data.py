@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.common import JsonOption, examples, say, show, show_json
-from bench.registry.workspace import Workspace
+from bench import api
+from bench.cli.common import Context, JsonOption, examples, say, show, show_json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,26 +24,22 @@ FolderOption = Annotated[
 
 @app.command(epilog=examples("bench data fetch us21", "bench data fetch us21 --folder new --replace"))
 def fetch(
-    context: typer.Context,
+    context: Context,
     dataset: DatasetArgument,
     folder: FolderOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a snapshot that is there.")] = False,
 ) -> None:
     """Fetch a snapshot by yfinance, check it, and store it; a snapshot that is there is kept if anything fails."""
-    from bench.data.facts import facts_of, fetched
-
-    work: Workspace = context.obj
-    chosen = work.dataset(dataset)
-    found = fetched(chosen, folder, replace)
+    found = api.fetch(dataset, folder=folder, replace=replace, root=context.obj.root)
     for note in found.notes:
         say(note)
     say(f"stored in {folder or 'the first snapshot folder'}")
-    _tell(facts_of(chosen, found.panel), False)
+    _tell(api.check_data(dataset, folder=folder, root=context.obj.root))
 
 
 @app.command(epilog=examples("bench data check us21", "bench data check us21 --against new/us21"))
 def check(
-    context: typer.Context,
+    context: Context,
     dataset: DatasetArgument,
     folder: FolderOption = None,
     against: Annotated[
@@ -52,19 +48,11 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check the bars of a dataset; say what is odd, and whether they are the ones its boards were made from."""
-    from bench.data.facts import facts_of
-    from bench.data.load import load_panel
-
-    work: Workspace = context.obj
-    chosen = work.dataset(dataset)
-    _tell(facts_of(chosen, load_panel(chosen, folder), against), as_json)
+    facts = api.check_data(dataset, folder=folder, against=against, root=context.obj.root)
+    show_json(facts) if as_json else _tell(facts)
 
 
-def _tell(facts: dict[str, Any], as_json: bool) -> None:
-    """Print what checked bars hold, how odd they are, and which ones they are."""
-    if as_json:
-        show_json(facts)
-        return
+def _tell(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         if name != "identity":
             show(f"{name:22} {value}")
@@ -74,15 +62,10 @@ def _tell(facts: dict[str, Any], as_json: bool) -> None:
 
 @app.command(epilog=examples("bench data identity us21", "bench data identity simulated --json"))
 def identity(
-    context: typer.Context, dataset: DatasetArgument, folder: FolderOption = None, as_json: JsonOption = False
+    context: Context, dataset: DatasetArgument, folder: FolderOption = None, as_json: JsonOption = False
 ) -> None:
     """Print the identity of the bars on every split that they cover."""
-    from bench.data.facts import identities
-    from bench.data.load import load_panel
-
-    work: Workspace = context.obj
-    chosen = work.dataset(dataset)
-    found = identities(chosen, load_panel(chosen, folder))
+    found = api.identity(dataset, folder=folder, root=context.obj.root)
     if as_json:
         show_json(found)
         return

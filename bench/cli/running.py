@@ -7,24 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.common import (
-    CORES,
-    DatasetOption,
-    JobsOption,
-    JsonOption,
-    ResultsOption,
-    SplitOption,
-    TasksOption,
-    examples,
-    say,
-    show,
-    show_json,
-    table,
-)
-from bench.registry.workspace import Workspace
+from bench import api
+from bench.cli import common
+from bench.cli.common import Context, examples, say, show, show_json
 
 if TYPE_CHECKING:
-    from bench.api import RunReport
     from bench.run.plan import Plan
 
 app = typer.Typer(rich_markup_mode=None)
@@ -44,22 +31,21 @@ PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be run,
     )
 )
 def run(
-    context: typer.Context,
+    context: Context,
     entries: EntriesArgument = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    task: TasksOption = None,
-    jobs: JobsOption = CORES,
+    dataset: common.DatasetOption = None,
+    split: common.SplitOption = None,
+    task: common.TasksOption = None,
+    jobs: common.JobsOption = common.CORES,
     plan_only: PlanOption = False,
-    results: ResultsOption = None,
+    results: common.ResultsOption = None,
     save_weights: Annotated[bool, typer.Option("--save-weights", help="Keep what is learnt, in weights/.")] = False,
-    as_json: JsonOption = False,
+    as_json: common.JsonOption = False,
 ) -> None:
-    """Run what is missing on a dataset and split, score it, write the board."""
-    from bench import api
+    """Run what is missing, and write the board."""
     from bench.cli.progress import bars
 
-    work: Workspace = context.obj
+    work = context.obj
     if plan_only:
         todo = api.plan(entries or (), dataset=dataset, split=split, tasks=task or (), results=results, root=work.root)
         _tell_plan(todo, as_json)
@@ -78,22 +64,21 @@ def run(
 
 @app.command(epilog=examples("bench study", "bench study layers --plan", "bench study precision --jobs 2"))
 def study(
-    context: typer.Context,
+    context: Context,
     name: Annotated[str | None, typer.Argument(help="A study; default: list them.", show_default=False)] = None,
-    dataset: DatasetOption = None,
-    jobs: JobsOption = CORES,
+    dataset: common.DatasetOption = None,
+    jobs: common.JobsOption = common.CORES,
     plan_only: PlanOption = False,
-    results: ResultsOption = None,
-    as_json: JsonOption = False,
+    results: common.ResultsOption = None,
+    as_json: common.JsonOption = False,
 ) -> None:
-    """Run what is missing of a study, and write its table, figures and page; without a name, list the studies."""
-    from bench import api
+    """Run a study, and write its page. Without a name, list the studies."""
     from bench.cli.progress import bars
 
-    work: Workspace = context.obj
+    work = context.obj
     if name is None:
         rows, problems = work.rows("studies")
-        show_json(rows) if as_json else show(table(rows))
+        show_json(rows) if as_json else show(common.table(rows))
         for problem in problems:
             say(f"left out: {problem}")
         return
@@ -143,7 +128,7 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
         show(f"  damaged  {problem}")
 
 
-def _tell_outcome(report: RunReport, as_json: bool) -> None:
+def _tell_outcome(report: api.RunReport, as_json: bool) -> None:
     from bench.board.view import load
 
     for note in report.notes:

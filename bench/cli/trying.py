@@ -8,18 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.common import (
-    CORES,
-    DatasetOption,
-    JobsOption,
-    JsonOption,
-    examples,
-    say,
-    show,
-    show_json,
-)
-from bench.errors import BenchError
-from bench.registry.workspace import Workspace
+from bench import api
+from bench.cli.common import CORES, Context, DatasetOption, JobsOption, JsonOption, examples, say, show, show_json
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -28,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None)
     epilog=examples("bench new my-model", "bench new my-net --kind torch", "bench new my-model --into ../mine")
 )
 def new(
-    context: typer.Context,
+    context: Context,
     name: Annotated[str, typer.Argument(help="Name of the entry: a-z, 0-9, '.', '_', '-'.")],
     kind: Annotated[str, typer.Option("--kind", help="per-symbol, pooled or torch.")] = "per-symbol",
     into: Annotated[
@@ -36,17 +26,12 @@ def new(
     ] = None,
     author: Annotated[str | None, typer.Option("--author", help="Who made it; default: as git knows you.")] = None,
 ) -> None:
-    """Write the folder of a new entry: a model that works, its metadata explained, a test."""
-    from bench.registry.scaffold import scaffold
-
-    work: Workspace = context.obj
-    if name in work.catalogue.entries:
-        raise BenchError(f"the name `{name}` is taken by {work.catalogue.entries[name].folder}: choose another one")
-    folder = (into or work.submissions) / name
-    for path in scaffold(name, kind, folder, author):
+    """Write the folder of a new entry. A model that works, its metadata explained, a test."""
+    written = api.new(name, kind=kind, into=into, author=author, root=context.obj.root)
+    for path in written:
         show(str(path))
-    shown = name if into is None else str(folder)
-    say(f"next: change {folder}/model.py, then `bench try {shown} --dataset indices`, `bench check {shown}` and "
+    shown = name if into is None else str(written[0].parent)
+    say(f"next: change {written[0]}, then `bench try {shown} --dataset indices`, `bench check {shown}` and "
         f"`bench run {shown} --dataset indices`")  # fmt: skip
 
 
@@ -54,7 +39,7 @@ def new(
     "try", epilog=examples("bench try har --dataset indices", "bench try ./my-model --dataset indices --last 20")
 )
 def try_(
-    context: typer.Context,
+    context: Context,
     entry: Annotated[str, typer.Argument(help="Name of an entry, or its folder.")],
     dataset: DatasetOption = None,
     split: Annotated[str, typer.Option("--split", "-s", help="Split.")] = "development",
@@ -62,20 +47,19 @@ def try_(
     task: Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")] = 0,
 ) -> None:
-    """Run an entry in this process, with prints, breakpoints and whole tracebacks; nothing is isolated or stored."""
-    from bench import api
-    from bench.run.trial import WARNING
-
-    work: Workspace = context.obj
-    say(f"NOTE: {WARNING}")
-    show(str(api.try_entry(entry, dataset=dataset, split=split, last=last, task=task, seed=seed, root=work.root)))
+    """Run an entry in this process. Prints and breakpoints work; nothing is isolated or stored."""
+    trial = api.try_entry(
+        entry, dataset=dataset, split=split, last=last, task=task, seed=seed, root=context.obj.root,
+        say=lambda warning: say(f"NOTE: {warning}"),
+    )  # fmt: skip
+    show(str(trial))
 
 
 @app.command(
     epilog=examples("bench check my-model", "bench check submissions/har --dataset indices", "bench check har --json")
 )
 def check(
-    context: typer.Context,
+    context: Context,
     entries: Annotated[list[str], typer.Argument(help="Entries, or folders of families.")],
     dataset: Annotated[
         list[str] | None,
@@ -85,14 +69,13 @@ def check(
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for an entry on one dataset.")] = 120.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that entries are well-formed and deterministic, see no future, and stay in their place.
+    """Check that entries keep to the rules.
 
-    The last 760 sessions of the `development` split and at most 6 symbols are walked, several times.
+    Well-formed, deterministic, blind to the future, in their place. The last 760
+    sessions of the `development` split and at most 6 symbols are walked, several times.
     """
-    from bench.audit.entries import check_entries
-
     found = []
-    for checked in check_entries(context.obj, entries, dataset or (), jobs=jobs, seconds=timeout):
+    for checked in api.check(entries, datasets=dataset or (), jobs=jobs, seconds=timeout, root=context.obj.root):
         found.append(checked)
         if not as_json:
             show(str(checked))

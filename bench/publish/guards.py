@@ -194,7 +194,7 @@ def boards(tree: Tree) -> Iterator[Fault]:
     expected = set()
     for dataset, split, study in tree.boards:
         folder = registry.results / dataset
-        command = f"`bench board --dataset {dataset} --split {split}{f' --study {study}' if study else ''}`"
+        command = f"`bench board --write --dataset {dataset} --split {split}{f' --study {study}' if study else ''}`"
         try:
             scope = Scope.of(registry, dataset, split, study=study)
             folder = scope.folder

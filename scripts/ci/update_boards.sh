@@ -12,10 +12,10 @@ rebuild() { # the boards of a dataset, those of its studies included
     local split study
     for split in official development forward; do
         if [ -d "results/$1/$split" ]; then
-            $bench board --dataset "$1" --split "$split" > /dev/null
+            $bench board --write --dataset "$1" --split "$split" > /dev/null
         fi
         for study in "results/$1/studies"/*/"$split"; do
-            $bench board --dataset "$1" --split "$split" --study "$(basename "$(dirname "$study")")" > /dev/null
+            $bench board --write --dataset "$1" --split "$split" --study "$(basename "$(dirname "$study")")" > /dev/null
         done
     done
 }

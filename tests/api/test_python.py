@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import doctest
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,9 @@ from bench.errors import BenchError, EntryError
 from bench.plugin import Forecaster, PathForecaster
 from bench.plugin.history import UndeclaredError
 from bench.store import Place, read
+from bench.store.realized import read_realized, write_realized
 
+pytestmark = pytest.mark.filterwarnings("ignore:nothing is isolated")  # a test of its own asks for it
 HAR = ROOT / "results/us21/official/next-day/har/forecasts.parquet"
 
 
@@ -141,9 +145,39 @@ def test_other_mistakes_of_bringing_are_one_line(har, tmp_path):
 
 def test_a_unit_that_is_far_off_is_doubted(har):
     percent = har.assign(forecast_var=1e4 * har["forecast_var"])
-    doubt = bench.score(percent, dataset="us21").doubt
-    assert doubt is not None
-    assert "they look like forecast_var, daily-percent" in doubt
+    with pytest.warns(UserWarning, match="they look like forecast_var, daily-percent"):
+        assert bench.score(percent, dataset="us21").doubt is not None
+
+
+def test_a_trial_says_that_nothing_is_isolated():
+    with pytest.warns(UserWarning, match="nothing is isolated, limited or stored here"):
+        bench.try_entry("har", dataset="indices", last=1)
+
+
+def test_reading_a_board_writes_nothing(tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(ROOT / "results/indices", copy / "indices")
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    bench.load_board("indices", results=copy)
+    (copy / "indices/leaderboard.json").unlink()
+    bench.load_board("indices", results=copy)
+    del before[copy / "indices/leaderboard.json"], before[copy / "indices"]
+    after = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    assert {path: after[path] for path in before} == before
+    assert not (copy / "indices/leaderboard.json").exists()
+
+
+def test_another_processors_last_bit_changes_no_published_measure(tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(ROOT / "results/indices", copy / "indices")
+    published = (copy / "indices/realized.parquet").read_bytes()
+    realized = read_realized(copy, "indices")
+    other = replace(realized, measure_var=realized.measure_var * (1 + 7e-16))
+    assert write_realized(copy, "indices", other)
+    kept = (copy / "indices/realized.parquet").read_bytes()
+    assert kept != published
+    assert bench.run(["har"], dataset="indices", results=copy).counts["run"] == 0
+    assert (copy / "indices/realized.parquet").read_bytes() == kept
 
 
 class Mean(Forecaster):

@@ -138,7 +138,7 @@ def test_a_board_needs_neither_bars_nor_entries_and_is_byte_identical(sandbox, b
     (sandbox.root / "datasets/tiny/bars.csv").unlink()
     for name in before:
         (folder / name).unlink()
-    assert sandbox("board").code == 0
+    assert sandbox("board", "--write").code == 0
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
@@ -172,7 +172,7 @@ def test_against_another_folder(sandbox, board):
 
 
 def test_an_empty_results_folder_is_one_line(sandbox):
-    outcome = sandbox("board")
+    outcome = sandbox("board", "--write")
     assert outcome.code == 2
     assert outcome.err.startswith("error: no results of tiny on official in")
     assert outcome.err.count("\n") == 1
@@ -215,7 +215,7 @@ def test_results_made_under_other_rules_are_not_scored(sandbox):
     ]
     sandbox.settings["protocol"] = "2.0"
     sandbox.write_settings()
-    assert sandbox("board").code == 0
+    assert sandbox("board", "--write").code == 0
     board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
     assert {row["entry"] for row in table(board, "next-day")["absent"]} == {"flat", "mean"}
 
@@ -239,7 +239,7 @@ def test_a_copied_result_is_not_another_entrys(sandbox):
     sandbox("run")
     folder = sandbox.root / "results/tiny/official/next-day"
     shutil.copytree(folder / "mean", folder / "genius")
-    assert sandbox("board").code == 0
+    assert sandbox("board", "--write").code == 0
     board = json.loads((sandbox.root / "results/tiny/leaderboard.json").read_bytes())
     assert "genius" not in {row["entry"] for row in table(board, "next-day")["rows"]}
     assert "genius" in {row["entry"] for row in table(board, "next-day")["absent"]}
@@ -294,7 +294,7 @@ def test_an_edited_record_is_damage_and_no_traceback(sandbox, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    outcome = sandbox("board")
+    outcome = sandbox("board", "--write")
     assert outcome.code == 0
     assert "Traceback" not in outcome.err
     assert "damaged" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
@@ -308,7 +308,7 @@ def test_an_edited_measure_is_found(sandbox):
     edited["measure_var"] *= 2
     edited["symbol"] = edited["symbol"].astype("category")
     pq.write_table(pa.Table.from_pandas(edited, preserve_index=False).replace_schema_metadata(schema.metadata), path)
-    outcome = sandbox("board")
+    outcome = sandbox("board", "--write")
     assert outcome.code == 1
     assert "realized.parquet is damaged (its digest differs)" in outcome.err
 
@@ -317,7 +317,7 @@ def test_other_regimes_than_the_labels_are_said(sandbox):
     sandbox("run")
     sandbox.settings["regimes"] = {"vix_crisis": 23}
     sandbox.write_settings()
-    assert "labelled with a VIX of 20, bench.yaml says 23" in sandbox("board").err
+    assert "labelled with a VIX of 20, bench.yaml says 23" in sandbox("board", "--write").err
     assert sandbox("run").code == 0
     assert "below 23 (calm)" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 

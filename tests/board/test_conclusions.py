@@ -114,7 +114,7 @@ def test_figures_are_small_sound_svg_without_a_date(crowd):
     assert all(f"figures/{name}.svg" in text for name in made)
     for path in folder.glob("*.svg"):
         path.unlink()
-    assert crowd("board").code == 0
+    assert crowd("board", "--write").code == 0
     assert {path.stem: path.read_bytes() for path in folder.glob("*.svg")} == made
 
 
@@ -248,7 +248,7 @@ def test_targets_that_are_all_zero_are_said(sandbox):
 
 def test_a_result_without_its_record_is_not_forgotten(crowd):
     (crowd.root / "results/tiny/official/next-day/far/run.json").unlink()
-    assert crowd("board").code == 0
+    assert crowd("board", "--write").code == 0
     table = next(table for table in board_of(crowd)["tables"] if table["task"] == "next-day")
     assert [(row["entry"], row["state"]) for row in table["absent"]] == [("far", "missing")]
 

@@ -231,9 +231,9 @@ def test_the_preview_runs_the_changed_entries_beside_a_copy_of_the_results(clone
     chosen = "--results scratch/request-results"
     assert clone.calls == [
         f"bench run one-a one-b --task next-day --dataset indices {chosen}",
-        f"bench board --dataset indices {chosen}",
+        f"bench board --write --dataset indices {chosen}",
         f"bench run one-a one-b --task next-day --dataset simulated {chosen}",
-        f"bench board --dataset simulated {chosen}",
+        f"bench board --write --dataset simulated {chosen}",
     ]
     assert (clone.root / "scratch/request-results/indices/official/LEADERBOARD.md").is_file()
     expected = "changed entries: one-a, one-b\n\n| a board |\n\n| a board |\n"
@@ -564,11 +564,11 @@ def test_everything_is_brought_up_to_date_where_bars_are(clone):
     assert done.returncode == 0, done.stderr
     assert clone.calls == [
         "bench run --dataset indices",
-        "bench board --dataset indices --split official",
+        "bench board --write --dataset indices --split official",
         "bench run --dataset us21",
-        "bench board --dataset us21 --split official",
-        "bench board --dataset us21 --split development",
-        "bench board --dataset us21 --split development --study scan",
+        "bench board --write --dataset us21 --split official",
+        "bench board --write --dataset us21 --split development",
+        "bench board --write --dataset us21 --split development --study scan",
         "bench ledger --update",
         "bench verify --base HEAD",
     ]
@@ -579,7 +579,7 @@ def test_without_bars_a_dataset_is_not_run(clone):
     done = clone("make", "update", BENCH_DATA=str(clone.root.parent / "bars"))
     assert done.returncode == 0 and "us21: no bars here" in done.stdout
     assert "bench run --dataset us21" not in clone.calls
-    assert "bench board --dataset us21 --split official" in clone.calls
+    assert "bench board --write --dataset us21 --split official" in clone.calls
 
 
 def test_without_a_sandbox_nothing_is_run(clone):

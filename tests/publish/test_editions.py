@@ -186,7 +186,7 @@ def damaged_beside(box: Sandbox) -> None:
 
 def no_result(box: Sandbox) -> None:
     shutil.rmtree(box.root / "results" / "tiny" / "official" / "week-ahead" / "mean")
-    box("board")
+    box("board", "--write")
 
 
 def new_entry(box: Sandbox) -> None:
@@ -227,7 +227,7 @@ def no_measure(box: Sandbox) -> None:
         (other_number, "leaderboard.json: tables.next-day.rows"),
         (other_text, "LEADERBOARD.md: is not what the stored forecasts give"),
         (other_csv, "leaderboard.csv: is not what the stored forecasts give"),
-        (no_figure, ".svg: is not there; `bench board --dataset tiny --split official` writes it again"),
+        (no_figure, ".svg: is not there; `bench board --write --dataset tiny --split official` writes it again"),
         (damaged, "official/next-day/flat: forecasts cannot be read"),
         (no_record, "official/next-day/flat/run.json: is not there, but its folder is"),
         (damaged_beside, "development/next-day/flat/run.json is damaged"),

@@ -116,7 +116,7 @@ def test_added_and_replaced_results_pass(repo):
     model.write_text(model.read_text().replace("known_rows]", "known_rows][-100:]"))
     spec = repo.root / "submissions/mean/submission.yaml"
     spec.write_text(spec.read_text().replace("version: 1", "version: 2"))
-    assert repo("run").code == repo("board", "--study", "trials").code == 0
+    assert repo("run").code == repo("board", "--write", "--study", "trials").code == 0
     assert repo("ledger", "--update").code == 0
     assert failures(repo, "--base", "main", boards=True) == []
 
@@ -227,9 +227,9 @@ def test_a_board_that_does_not_follow(repo):
     assert failure["file"] == "results/tiny/leaderboard.json"
     assert "tables.next-day.rows." in failure["problem"]
     assert ".qlike: 0." in failure["problem"]
-    again = "`bench board --dataset tiny --split official` writes it again"
+    again = "`bench board --write --dataset tiny --split official` writes it again"
     assert f"here, 0.01 committed (and 1 more); {again}" in failure["problem"]
-    repo("board")
+    repo("board", "--write")
     board = json.loads(path.read_text())
     inputs = board["inputs"]
     path.write_text(json.dumps({**board, "inputs": "f" * 64}))

@@ -312,7 +312,7 @@ def test_a_damaged_result_is_found_said_and_redone(sandbox, damage):
     folder = sandbox.root / "results/tiny/official/week-ahead/flat"
     whole = contents(sandbox.root / "results")
     damage(folder)
-    board = sandbox("board")
+    board = sandbox("board", "--write")
     assert board.code == 0
     assert "week-ahead/flat" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
     outcome = sandbox("run")
@@ -464,7 +464,7 @@ def test_results_of_other_bars_are_not_mixed(sandbox):
     there, here = (sandbox.root / name / "tiny/official/next-day/flat" for name in ("other", "results"))
     for name in ("run.json", "forecasts.parquet"):
         (here / name).write_bytes((there / name).read_bytes())
-    outcome = sandbox("board")
+    outcome = sandbox("board", "--write")
     assert outcome.code == 2
     assert "come from different bars" in outcome.err
 
