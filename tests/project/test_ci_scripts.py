@@ -231,9 +231,9 @@ def test_the_preview_runs_the_changed_entries_beside_a_copy_of_the_results(clone
     chosen = "--results scratch/request-results"
     assert clone.calls == [
         f"bench run one-a one-b --task next-day --dataset indices {chosen}",
-        f"bench board --write --dataset indices {chosen}",
+        f"bench board --dataset indices {chosen}",
         f"bench run one-a one-b --task next-day --dataset simulated {chosen}",
-        f"bench board --write --dataset simulated {chosen}",
+        f"bench board --dataset simulated {chosen}",
     ]
     assert (clone.root / "scratch/request-results/indices/official/LEADERBOARD.md").is_file()
     expected = "changed entries: one-a, one-b\n\n| a board |\n\n| a board |\n"
