@@ -10,8 +10,9 @@ from typing import Any
 __version__ = "0.1.0"
 FACE = (
     "agreement", "check", "check_board", "check_data", "cite", "compare", "fetch", "forecasts_figure", "freeze",
-    "history", "identity", "ledger", "listed", "load_board", "new", "plan", "reproduce", "run", "run_study", "scope_of",
-    "score", "show", "try_entry", "update_ledger", "verify", "verify_edition", "withdraw", "write_board",
+    "history", "identity", "init", "ledger", "listed", "load_board", "new", "plan", "reproduce", "run",
+    "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify", "verify_edition", "withdraw",
+    "write_board",
 )  # fmt: skip
 """The functions of `bench.api` that are names of the package."""
 

@@ -4,7 +4,7 @@
 given are the registry's. A user's mistake is a `bench.errors.BenchError` of one line.
 """
 
-from bench.api.beginning import check_data, fetch, identity, new
+from bench.api.beginning import check_data, fetch, identity, init, new
 from bench.api.looking import (
     agreement,
     check,
@@ -25,7 +25,7 @@ from bench.api.running import EXECUTORS, RunReport, plan, run, run_study
 
 __all__ = [
     "EXECUTORS", "RunReport", "agreement", "check", "check_board", "check_data", "cite", "compare", "fetch",
-    "forecasts_figure", "freeze", "history", "identity", "ledger", "listed", "load_board", "new", "plan", "reproduce",
-    "run", "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify", "verify_edition",
-    "withdraw", "write_board",
+    "forecasts_figure", "freeze", "history", "identity", "init", "ledger", "listed", "load_board", "new", "plan",
+    "reproduce", "run", "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify",
+    "verify_edition", "withdraw", "write_board",
 ]  # fmt: skip

@@ -50,6 +50,13 @@ def fetch(dataset: str, *, folder: Root = None, replace: bool = False, root: Roo
     return fetched(Workspace.at(root).dataset(dataset), None if folder is None else Path(folder), replace)
 
 
+def init(folder: Path | str) -> list[Path]:
+    """Writes a registry, its datasets and the classical entries into a folder, to work there without a clone."""
+    from bench.registry.outset import begin
+
+    return begin(Path(folder))
+
+
 def new(
     name: str, *, kind: str = "per-symbol", into: Root = None, author: str | None = None, root: Root = None
 ) -> list[Path]:

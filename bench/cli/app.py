@@ -16,7 +16,7 @@ from bench.registry.workspace import Workspace
 
 MODULES = {
     "running": ("run", "study"),
-    "trying": ("new", "try", "check"),
+    "trying": ("init", "new", "try", "check"),
     "reading": ("board", "compare", "score", "list", "show"),
     "publishing": ("cite", "freeze", "ledger", "verify", "reproduce"),
     "data": ("data",),

@@ -35,6 +35,14 @@ def new(
         f"`bench run {shown} --dataset indices`")  # fmt: skip
 
 
+@app.command(epilog=examples("bench init my-benchmark", "cd my-benchmark && bench run --dataset indices"))
+def init(folder: Annotated[Path, typer.Argument(help="Folder, new or without a registry.")]) -> None:
+    """Write a folder to work in. Registry, datasets and classical entries, for those without a clone."""
+    for path in api.init(folder):
+        show(str(path))
+    say(f"next: `cd {folder}`, then `bench run --dataset indices`")
+
+
 @app.command(
     "try", epilog=examples("bench try har --dataset indices", "bench try ./my-model --dataset indices --last 20")
 )

@@ -180,6 +180,14 @@ def test_another_processors_last_bit_changes_no_published_measure(tmp_path):
     assert (copy / "indices/realized.parquet").read_bytes() == kept
 
 
+def test_a_folder_without_a_clone_runs_the_classical_entries(tmp_path):
+    written = bench.init(tmp_path / "mine")
+    assert [path.name for path in written] == ["bench.yaml", "datasets", "baselines", "garch", "har"]
+    assert len(bench.plan(["har", "garch"], dataset="indices", root=tmp_path / "mine").units) == 4
+    with pytest.raises(BenchError, match=r"has bench\.yaml, datasets"):
+        bench.init(tmp_path / "mine")
+
+
 class Mean(Forecaster):
     def fit(self, history):
         self.fitted = len(history)
