@@ -138,7 +138,7 @@ def _values(column: pa.Array) -> NDArray[Any]:
     if pa.types.is_dictionary(column.type):
         return np.asarray(column.dictionary.to_pylist())[np.from_dlpack(column.indices)]
     if pa.types.is_date32(column.type):
-        return np.from_dlpack(column.view(pa.int32())).astype("datetime64[D]")
+        return np.asarray(np.from_dlpack(column.view(pa.int32())).astype("datetime64[D]"))
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return np.from_dlpack(column)
     return np.asarray(column.to_pylist())

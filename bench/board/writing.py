@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.board.build import board_of
-from bench.board.gather import Gathered, gather, inputs_digest
+from bench.board.build import begin_board
+from bench.board.gather import gather, inputs_digest
 from bench.board.model import Board, Card, Row, TaskTable, flat
 from bench.board.render.figures import draw
 from bench.board.render.markdown import render
@@ -23,8 +23,10 @@ from bench.store import Scope
 def make_board(scope: Scope) -> tuple[Board, Path]:
     """Builds a board and writes it; returns it with the path of its markdown."""
     gathered = gather(scope)
-    board = board_of(gathered)
-    return board, write_board(board, gathered)
+    begun, whole = begin_board(gathered)
+    figures = draw(begun, gathered)
+    board = whole()
+    return board, _write(board, figures, scope.folder)
 
 
 def current_board(scope: Scope) -> tuple[Board, Path] | None:
@@ -37,7 +39,7 @@ def current_board(scope: Scope) -> tuple[Board, Path] | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    return (board, path) if board.inputs == inputs_digest(scope) and text == render(board) else None
+    return (board, path) if board.inputs == inputs_digest(scope, scope.realized()) and text == render(board) else None
 
 
 def ensure_board(scope: Scope) -> tuple[Board, Path]:
@@ -45,10 +47,9 @@ def ensure_board(scope: Scope) -> tuple[Board, Path]:
     return current_board(scope) or make_board(scope)
 
 
-def write_board(board: Board, gathered: Gathered) -> Path:
+def _write(board: Board, figures: dict[str, bytes], folder: Path) -> Path:
     """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
-    folder = gathered.scope.folder
-    for name, svg in draw(board, gathered).items():
+    for name, svg in figures.items():
         write_atomic(folder / "figures" / f"{name}.svg", svg)
     write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
     write_atomic(folder / "leaderboard.json", as_json(plain(board)))
