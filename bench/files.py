@@ -136,9 +136,10 @@ def _values(column: pa.Array) -> NDArray[Any]:
     if column.null_count:
         raise ValueError("a value is missing")
     if pa.types.is_dictionary(column.type):
-        return np.asarray(column.dictionary.to_pylist())[np.from_dlpack(column.indices)]
+        codes: NDArray[Any] = np.from_dlpack(column.indices)
+        return np.asarray(np.asarray(column.dictionary.to_pylist())[codes])
     if pa.types.is_date32(column.type):
         return np.asarray(np.from_dlpack(column.view(pa.int32())).astype("datetime64[D]"))
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        return np.from_dlpack(column)
+        return np.asarray(np.from_dlpack(column))
     return np.asarray(column.to_pylist())
