@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.board.aside import aside
 from bench.board.gather import Gathered, TaskScores
 from bench.board.model import Board, TaskTable
 from bench.board.render.numbers import probability
@@ -81,19 +83,27 @@ def figure(caption: str, applies: Callable[[Drawing], bool] = lambda it: True) -
 
 def figure_names(board: Board, gathered: Gathered) -> list[str]:
     """The figures that a board has, in the order of the page."""
-    return [each.name for it in _drawing(board, gathered) for each in FIGURES.values() if each.applies(it)]
+    it = _drawing(board, gathered)
+    return [each.name for each in FIGURES.values() if it and each.applies(it)]
 
 
 def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
-    """The SVG of every figure of the board's headline task, by name."""
+    """The SVG of every figure of the board's headline task, by name; every other one is drawn in a second process."""
     chosen = [FIGURES[name] for name in board.figures]
-    return {each.name: render_figure(partial(each.make, it)) for it in _drawing(board, gathered) for each in chosen}
+
+    def drawn(figures: list[BoardFigure]) -> dict[str, bytes]:
+        it = _drawing(board, gathered)
+        return {each.name: render_figure(partial(each.make, it)) for each in figures if it}
+
+    import_module("matplotlib.backends.backend_svg")  # once, before the fork
+    rest = aside(partial(drawn, chosen[1::2])) if len(chosen) > 1 else dict
+    return {**drawn(chosen[::2]), **rest()}
 
 
-def _drawing(board: Board, gathered: Gathered) -> list[Drawing]:
-    """What the figures of a board are drawn from; nothing where its headline task has no row."""
+def _drawing(board: Board, gathered: Gathered) -> Drawing | None:
+    """What the figures of a board are drawn from; None where its headline task has no row."""
     table = board.table(board.headline)
-    return [Drawing(board, table, gathered.tasks[board.headline], gathered)] if table and table.rows else []
+    return Drawing(board, table, gathered.tasks[board.headline], gathered) if table and table.rows else None
 
 
 @figure("p-values of all pairs of entries (panel test, two-sided, not adjusted)", lambda it: len(it.table.rows) > 1)
