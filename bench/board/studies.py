@@ -198,14 +198,9 @@ def write_study(results: StudyResults) -> Path:
             remove(path)
     for name in drawn:
         write_atomic(top / f"{name}.svg", render_figure(partial(drawn.__getitem__, name)))
-    for name, text in texts(results, made, sorted(drawn)).items():
-        write_atomic(results.folder / name, text.encode())
+    write_atomic(results.folder / TABLE, made.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(results.folder / PAGE, page(results, made, sorted(drawn)).encode())
     return results.folder / PAGE
-
-
-def texts(results: StudyResults, table: DataFrame, names: list[str]) -> dict[str, str]:
-    """The text files of a study by name: its page, and its table as CSV."""
-    return {PAGE: page(results, table, names), TABLE: table.to_csv(index=False, lineterminator="\n")}
 
 
 def analysis_of(
