@@ -35,13 +35,16 @@ def aside(work: Callable[[], T]) -> Callable[[], T]:
     child = context.Process(target=there, daemon=True)
     with warnings.catch_warnings():  # of threads that a fork lacks: those of OpenBLAS and Arrow are started again in it
         warnings.simplefilter("ignore", DeprecationWarning)
-        child.start()
+        try:
+            child.start()
+        except OSError:  # no process to be had
+            return work
     theirs.close()
 
     def wait() -> T:
         try:
             result: Any = ours.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it ended without a result, or in the middle of one
             return work()
         finally:
             child.join()
