@@ -121,3 +121,25 @@ def repeat_labels(labels: NDArray[np.str_], times: int) -> pa.Array:
     """A column with every label so many times, one after the other."""
     names, codes = np.unique(labels, return_inverse=True)
     return pa.DictionaryArray.from_arrays(pa.array(np.repeat(codes.astype(np.int32), times)), pa.array(names))
+
+
+def read_columns(path: Path) -> tuple[dict[str, NDArray[Any]], dict[bytes, bytes]]:
+    """The columns of a parquet file as arrays, days as `datetime64[D]`, and its metadata; none may have a gap.
+
+    Through buffers: `to_numpy` and `read_table` of pyarrow import pandas, which takes as long as reading a board.
+    """
+    table = pq.ParquetFile(path).read(use_threads=False)
+    return {name: _values(table[name].combine_chunks()) for name in table.column_names}, table.schema.metadata or {}
+
+
+def _values(column: pa.Array) -> NDArray[Any]:
+    if column.null_count:
+        raise ValueError("a value is missing")
+    if pa.types.is_dictionary(column.type):
+        codes: NDArray[Any] = np.from_dlpack(column.indices)
+        return np.asarray(np.asarray(column.dictionary.to_pylist())[codes])
+    if pa.types.is_date32(column.type):
+        return np.asarray(np.from_dlpack(column.view(pa.int32())).astype("datetime64[D]"))
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        return np.asarray(np.from_dlpack(column))
+    return np.asarray(column.to_pylist())

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -79,57 +79,62 @@ def agreement(board: Board, committed: Path, tolerances: Mapping[str, float] | N
     except ValidationError as error:
         return Agreement([f"{committed} is no board of this version: {str(error).splitlines()[0]}"])
     here, there = _sections(board), _sections(other)
-    granted = dict(tolerances or {})
-    gaps = [gap for title in [*here, *(each for each in there if each not in here)]
-            for gap in _apart(title, here.get(title, {}), there.get(title, {}), granted)]  # fmt: skip
-    mine = {name: value for name, value in plain(board).items() if name not in NO_SCORES}
-    kept = {name: value for name, value in theirs.items() if name not in NO_SCORES}
+    gaps = [f"{key[0]}: {gap}" for key in {**here, **there}
+            for gap in _apart(key[1], here.get(key, {}), there.get(key, {}), tolerances or {})]  # fmt: skip
+    mine, kept = ({k: part for k, part in each.items() if k not in NO_SCORES} for each in (plain(board), theirs))
     changes = [(abs(a - b) / max(abs(a), abs(b)), where) for where, a, b in unequal(mine, kept, 0.0)
                if isinstance(a, int | float) and isinstance(b, int | float) and max(abs(a), abs(b)) > 0]  # fmt: skip
     return Agreement(gaps, *max(changes, default=(0.0, "")))
 
 
-def _sections(board: Board) -> dict[str, dict[str, list[str]]]:
-    """What a reader sees of a board's scores and tests: by heading, the cells of each row by its name, and other lines.
+Rows = dict[str, dict[str, str]]
+"""The cells of each row by column, heads with the empty name; of a text the words of each line by position."""
+
+
+def _sections(board: Board) -> dict[tuple[str, str], Rows]:
+    """What a reader sees of a board's scores and tests: by heading, and by table or empty for the text beside them.
 
     The words of the conclusion that speak of costs go with the costs.
     """
     bare = replace(board, cards=[], luck=[], figures=[], conclusion=[])
     text = render(replace(bare, conclusion=conclude(bare)))
-    sections: dict[str, dict[str, list[str]]] = {}
-    heading, table = "", ""
+    sections: dict[tuple[str, str], Rows] = {}
+    heading, table, heads = "", "", [""]
     for line in filter(None, text.splitlines()):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        name = next((cell for cell in cells if cell.startswith("`")), "")
         if line.startswith("#"):
             heading = line.strip("# ")
-        elif line.startswith("|"):
-            cells = [cell.strip() for cell in line.strip("|").split("|")]
-            name = next((cell for cell in cells if cell.startswith("`")), "")
-            table = table if name else (line if set(line) - set("|-: ") else table)
-            key = f"{table}\0{name}" if name else f"{heading}\0{line if set(line) - set('|-: ') else table + '-'}"
-            sections.setdefault(heading, {})[key] = cells if name else []
-        else:
-            sections.setdefault(heading, {})[f"\0{len(sections.get(heading, {}))}"] = line.split()
+        elif not line.startswith("|"):
+            lines = sections.setdefault((heading, ""), {})
+            lines[str(len(lines))] = {str(i): word for i, word in enumerate(line.split())}
+        elif name or not set(line) <= set("|-: "):
+            if not name:
+                heads = [NUMBER.sub("#", cell) + " " * cells[:i].count(cell) for i, cell in enumerate(cells)]
+                table = ", ".join(heads[:2])
+            sections.setdefault((heading, table), {})[name] = dict(zip(heads, cells, strict=True))
     return sections
 
 
-def _apart(
-    title: str, here: dict[str, list[str]], there: dict[str, list[str]], tolerances: Mapping[str, float]
-) -> Iterator[str]:
-    """The rows and lines of a section in which two readers see different things."""
-    for key in [*here, *(each for each in there if each not in here)]:
-        name = key.rpartition("\0")[2].strip("`").partition("`")[0]
-        if key not in here or key not in there:
-            shown = name if name and not name.isdigit() else " ".join((here.get(key) or there.get(key) or [key])[:12])
-            yield f"{title}: {shown} is {'only here' if key in here else 'not here'}"
+def _apart(table: str, here: Rows, there: Rows, tolerances: Mapping[str, float]) -> Iterator[str]:
+    """The rows and lines in which two readers see different things."""
+    if not here or not there:
+        yield f"the {f'table `{table}`' if table else 'text'} is {'only here' if here else 'not here'}"
+        return
+    for column in {**here.get("", {}), **there.get("", {})}:
+        if (column in here[""]) != (column in there[""]):
+            yield f"column `{column}` is {'only here' if column in here[''] else 'not here'}"
+    for name in {**here, **there}:
+        entry = name.strip("`").partition("`")[0]
+        if name not in here or name not in there:
+            words = list((here.get(name) or there[name]).values())
+            yield f"{entry if table else ' '.join(words[:12])} is {'only here' if name in here else 'not here'}"
             continue
-        mine, theirs = here[key], there[key]
-        tolerance = tolerances.get(name, 0.0)
-        same = len(mine) == len(theirs) and all(
-            _reads_alike(a, b, tolerance) for a, b in zip(mine, theirs, strict=True)
-        )
-        if not same:
-            pairs = [(a, b) for a, b in zip_longest(mine, theirs, fillvalue="") if not _reads_alike(a, b, tolerance)]
-            yield f"{title}: {name if not name.isdigit() else 'text'}: {pairs[0][0]} here, {pairs[0][1]} committed"
+        mine, theirs = here[name], there[name]
+        shared = [column for column in {**mine, **theirs} if not table or (column in mine and column in theirs)]
+        pairs = ((mine.get(column, ""), theirs.get(column, "")) for column in shared)
+        for a, b in islice((pair for pair in pairs if not _reads_alike(*pair, tolerances.get(entry, 0.0))), 1):
+            yield f"{(entry or 'heads') if table else 'text'}: {a} here, {b} committed"
 
 
 def _reads_alike(a: str, b: str, tolerance: float) -> bool:
@@ -220,7 +225,5 @@ def unequal(
 
 
 def _by_name(items: list[Any]) -> dict[str, Any]:
-    def name(i: int, item: Any) -> str:
-        return str(item.get("task") or item.get("entry")) if isinstance(item, dict) else str(i)
-
-    return {name(i, item): item for i, item in enumerate(items)}
+    named = ((item.get("task") or item.get("entry")) if isinstance(item, dict) else i for i, item in enumerate(items))
+    return {str(name): item for name, item in zip(named, items, strict=True)}

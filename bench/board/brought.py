@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,13 @@ from bench import stats
 from bench.board.cells import Cells, Scored
 from bench.board.gather import TaskScores
 from bench.board.model import Scores, flat
-from bench.board.render.numbers import NONE, grid, percent, probability
+from bench.board.render.numbers import NONE, Columns, difference, percent, probability, table
 from bench.board.scores import by_cell, number, number_or_none, scores_of
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.measures import is_variance
 from bench.stats.losses import SESSIONS_PER_YEAR
-from bench.stats.metrics import METRICS, RANKING, columns
+from bench.stats.metrics import METRICS, RANKING, Metric
+from bench.stats.metrics import columns as metric_columns
 from bench.store import Scope
 
 Array = NDArray[np.float64]
@@ -34,6 +37,7 @@ UNITS = {
 VALUES = ("forecast_var", "forecast_vol")
 FAR = 5.0
 """From which ratio on, either way, of median forecast to median measure the unit is doubted."""
+NO_ORIGIN = "a day that is no origin ({first} to {last}), or an origin and date that do not go together"
 SHOWN = 3
 
 
@@ -87,31 +91,26 @@ class Brought:
         return pd.DataFrame([flat(asdict(line)) for line in self.lines])
 
     def __str__(self) -> str:
-        others = [metric for metric in columns("main", METRICS) if metric is not RANKING]
-        head = ["entry", RANKING.title, f"skill vs {self.reference} %", *(metric.title for metric in others)]
-        rows = [
-            [
-                f"{line.entry} *" if line.note else line.entry, RANKING.printed(line.qlike), _skill(line),
-                *(metric.printed(line.scores[metric.name]) for metric in others),
-                NONE if line.difference is None else f"{line.difference:+.4f}",
-                *([NONE, NONE] if line.note else [probability(line.p_value), probability(line.p_holm)]),
-            ]
-            for line in self.lines
-        ]  # fmt: skip
-        return "\n\n".join(
-            [
-                f"{self.dataset} {self.split}, {self.task}, {self.n_origins} origins",
-                grid([*head, f"{self.name} less it", "p", "p, Holm"], rows),
-                f"* {BROUGHT}; it is on no board. p: panel test of {self.name} against the row, two-sided.",
-            ]
-        )
+        others = [metric for metric in metric_columns("main", METRICS) if metric is not RANKING]
+        shown: Columns[Line] = [
+            ("entry", lambda line: f"{line.entry} *" if line.note else line.entry),
+            (RANKING.title, lambda line: RANKING.printed(line.qlike)),
+            (f"skill vs {self.reference} %", lambda line: percent(line.skill, line.skill_low, line.skill_high)),
+            *((each.title, partial(_printed, each)) for each in others),
+            (f"{self.name} less it", lambda line: difference(line.difference)),
+            ("p", lambda line: NONE if line.note else probability(line.p_value)),
+            ("p, Holm", lambda line: NONE if line.note else probability(line.p_holm)),
+        ]
+        return "\n\n".join([
+            f"{self.dataset} {self.split}, {self.task}, {self.n_origins} origins", table(self.lines, shown),
+            f"* {BROUGHT}; it is on no board. p: panel test of {self.name} against the row, two-sided.",
+        ])  # fmt: skip
 
     __repr__ = __str__
 
 
-def _skill(line: Line) -> str:
-    interval = "" if line.skill_low is None else f" [{percent(line.skill_low)}, {percent(line.skill_high)}]"
-    return percent(line.skill) + interval
+def _printed(metric: Metric, line: Line) -> str:
+    return metric.printed(line.scores[metric.name])
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -143,34 +142,31 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
     if name in scores.scored:
         raise BenchError(f"{name} is a row of the board: give the brought forecasts another name")
     cells = scores.cells
-    what = f"{scope.dataset.id} {scope.split} {cells.task.name}"
     given, kind = long_form(forecasts)
     if unit not in UNITS:
         raise BenchError(f"no unit `{unit}`{did_you_mean(unit, UNITS)}")
-    raw = on_cells(given, kind, cells, what, unit)
+    raw = on_cells(given, kind, cells, f"{scope.dataset.id} {scope.split} {cells.task.name}", unit)
     mine = Scored(cells, _variance(raw, kind, unit))
     everybody = {**scores.scored, name: mine}
     panels = np.stack([each.qlike for each in everybody.values()])
     reference = next((each for each in scope.settings.references if each in scores.scored), "")
     horizon = cells.task.ahead
-    skill = stats.skill_intervals(panels, scores.scored[reference].qlike, horizon) if reference else None
+    intervals = stats.skill_intervals(panels, scores.scored[reference].qlike, horizon) if reference else None
     tests = [stats.panel_test(mine.qlike, each.qlike, horizon) for each in scores.scored.values()]
     adjusted = stats.holm(np.array([test.p_value for test in tests]))
     baseline = scores.scored.get(scope.settings.baseline)
     yardstick = by_cell(baseline, None) if baseline else {}
-    lines = [Line(entry, scores_of(by_cell(each, baseline), {} if each is baseline else yardstick, horizon))
-             for entry, each in everybody.items()]  # fmt: skip
-    for i, line in enumerate(lines):
-        if skill is not None and line.entry != reference:
-            low, high = number_or_none(skill.low[i]), number_or_none(skill.high[i])
-            line = replace(line, skill=number_or_none(skill.estimate[i]), skill_low=low, skill_high=high)
-        if line.entry == name:
-            lines[i] = replace(line, note=BROUGHT)
-        else:
-            lines[i] = replace(
-                line, difference=number(tests[i].mean_difference), p_value=number_or_none(tests[i].p_value),
-                p_holm=number_or_none(adjusted[i]),
-            )  # fmt: skip
+    lines = []
+    for i, (entry, each) in enumerate(everybody.items()):
+        more: dict[str, Any] = {"note": BROUGHT}
+        if entry != name:
+            more = {"difference": number(tests[i].mean_difference), "p_value": number_or_none(tests[i].p_value),
+                    "p_holm": number_or_none(adjusted[i])}  # fmt: skip
+        if intervals is not None and entry != reference:
+            for field, values in (("", intervals.estimate), ("_low", intervals.low), ("_high", intervals.high)):
+                more[f"skill{field}"] = number_or_none(values[i])
+        own = scores_of(by_cell(each, baseline), {} if each is baseline else yardstick, horizon)
+        lines.append(Line(entry, own, **more))
     lines.sort(key=lambda line: (line.qlike, line.entry))
     return Brought(name, scope.dataset.id, scope.split, cells.task.name, reference, len(cells.origins), lines,
                    _doubt(raw, kind, unit, cells))  # fmt: skip
@@ -226,14 +222,11 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     day = table["origin" if "origin" in table.columns else "date"].astype(str).str[:10]
     said = zip(day, table["symbol"], table[kind], strict=True)
     told = np.array([" ".join(map(str, parts)) for parts in said], dtype=object)
-    missing = [f"{cells.origins[at // len(cells.symbols)]} {cells.symbols[at % len(cells.symbols)]}"
-               for at in np.flatnonzero(count == 0)]  # fmt: skip
-    first, last = cells.origins[0], cells.origins[-1]
+    empty = np.argwhere(count.reshape(cells.target_var.shape) == 0)
+    missing = [f"{cells.origins[day]} {cells.symbols[symbol]}" for day, symbol in empty]
     wrong: dict[str, Sequence[str]] = {
         "with a symbol that is not the dataset's": list(told[j < 0]),
-        f"with a day that is no origin ({first} to {last}), or an origin and date that do not go together": list(
-            told[odd_day]
-        ),
+        f"with {NO_ORIGIN.format(first=cells.origins[0], last=cells.origins[-1])}": list(told[odd_day]),
         "whose forecast is no variance or volatility (not a number, not above 0)": list(told[~sound]),
         "that are there more than once": list(told[doubled]),
         "that are missing, by origin": missing,
@@ -242,22 +235,15 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     if lines:
         size = f"{len(cells.origins)} origins of {len(cells.symbols)} symbols"
         raise BenchError("\n".join([f"these are not the cells of {what} ({size}):", *lines]))
-    grid_ = np.empty(cells.target_var.size)
-    grid_[place] = values
-    return grid_.reshape(cells.target_var.shape)
+    return values[np.argsort(place)].reshape(cells.target_var.shape)
 
 
 def _positions(table: pd.DataFrame, cells: Cells) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """The origin that each row means, -1 for none, and which rows say none or two."""
-
-    def found() -> Iterator[NDArray[np.intp]]:
-        for name, days in (("origin", cells.origins), ("date", cells.dates)):
-            if name in table.columns:
-                said = pd.DatetimeIndex(pd.to_datetime(table[name], errors="coerce", format="mixed"))
-                yield pd.DatetimeIndex(days).get_indexer(said.tz_localize(None).normalize())
-
-    first, *more = found()
-    odd = first < 0
-    for other in more:
-        odd |= other != first
-    return np.where(odd, -1, first), odd
+    found = []
+    for name, days in (("origin", cells.origins), ("date", cells.dates)):
+        if name in table.columns:
+            said = pd.DatetimeIndex(pd.to_datetime(table[name], errors="coerce", format="mixed"))
+            found.append(pd.DatetimeIndex(days).get_indexer(said.tz_localize(None).normalize()))
+    odd = (found[0] < 0) | (found[0] != found[-1])
+    return np.where(odd, -1, found[0]), odd

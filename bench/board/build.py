@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial, reduce
 
 import numpy as np
 
 from bench import stats
-from bench.board.cells import Scored
+from bench.board.aside import aside
+from bench.board.cells import Array
 from bench.board.conclusion import conclude
 from bench.board.gather import BESIDE, Gathered, TaskScores, gather
 from bench.board.inference import Inference, conditionals, infer, tests_of
@@ -19,25 +21,28 @@ from bench.errors import BenchError
 from bench.plugin.history import READS
 from bench.plugin.measures import NOISE_FLOOR
 from bench.plugin.tasks import target
-from bench.registry.config import Settings
 from bench.stats import losses, protocol
-from bench.store import Run, Scope, machine_of
+from bench.store import Scope, machine_of
 
 
 def build_board(scope: Scope) -> Board:
     """Returns the board of a scope from its stored results; errors as `gather`."""
-    return board_of(gather(scope))
+    _, whole = begin_board(gather(scope))
+    return whole()
 
 
-def board_of(gathered: Gathered) -> Board:
-    """Returns the board of gathered results; the other split's places are read beside them."""
+def begin_board(gathered: Gathered) -> tuple[Board, Callable[[], Board]]:
+    """Returns a board with its headline table alone, and what gives the whole of it.
+
+    The other tables, and the places on the other split, are made in a second process meanwhile.
+    """
     scope = gathered.scope
     settings, dataset, split = scope.settings, scope.dataset, scope.windows
-    tables = [_table(settings, gathered, name, scores) for name, scores in gathered.tasks.items()]
-    cards = _cards(gathered)
-    other = None if scope.study else BESIDE.get(scope.split)
-    luck = _luck(gathered, tables, cards, other) if other in dataset.splits else []
-    board = Board(
+    cards = [_card(gathered, entry) for entry in sorted({place.entry for place in gathered.runs})]
+    further = [name for name in gathered.tasks if name != settings.headline]
+    work = partial(_further, gathered, further, cards)
+    rest = aside(work) if further else work
+    begun = Board(
         dataset=dataset.id, title=dataset.title, split=scope.split, study=scope.study, protocol=settings.protocol,
         measure=dataset.measure,
         noise_floor=NOISE_FLOOR.get(dataset.measure), symbols=list(dataset.symbols), market=dataset.market,
@@ -47,18 +52,32 @@ def board_of(gathered: Gathered) -> Board:
             for name, window in (("fit", split.fit), ("select", split.select), ("score", split.score))
         },
         vix_crisis=settings.regimes.vix_crisis, headline=settings.headline, references=list(settings.references),
-        baseline=settings.baseline, other_split=other if luck else None, inputs=gathered.inputs,
-        tables=tables, cards=cards, luck=luck,
+        baseline=settings.baseline, other_split=None, inputs=gathered.inputs, cards=cards,
+        tables=[_table(gathered, name) for name in gathered.tasks if name == settings.headline],
     )  # fmt: skip
-    board.conclusion.extend(conclude(board))
-    board.figures.extend(figure_names(board, gathered))
-    return board
+    begun = replace(begun, figures=figure_names(begun, gathered))
+
+    def whole() -> Board:
+        tables, luck = rest()
+        by_task = {table.task: table for table in begun.tables + tables}
+        board = replace(
+            begun, tables=[by_task[name] for name in gathered.tasks], luck=luck,
+            other_split=BESIDE.get(scope.split) if luck else None,
+        )  # fmt: skip
+        return replace(board, conclusion=conclude(board))
+
+    return begun, whole
+
+
+def _further(gathered: Gathered, tasks: list[str], cards: list[Card]) -> tuple[list[TaskTable], list[OtherSplit]]:
+    return [_table(gathered, name) for name in tasks], _luck(gathered, cards)
 
 
 # One task -------------------------------------------------------------------------------------------
 
 
-def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores) -> TaskTable:
+def _table(gathered: Gathered, name: str) -> TaskTable:
+    settings, scores = gathered.scope.settings, gathered.tasks[name]
     cells = scores.cells
     inference = infer(scores.scored, settings.references) if scores.scored else None
     rows: list[Row] = []
@@ -80,7 +99,7 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
         lags=inference.by("bartlett").lags if inference else 0, cosines=inference.by("cosine").df if inference else 0,
         n_symbols=int((cells.target_var > 0).any(axis=0).sum()),
         block=inference.tiers.first.block if inference else 0,
-        gap=_gap(settings, inference, rows), truth_agreement=_agreement(rows),
+        gap=_gap(settings.references, inference, rows), truth_agreement=_agreement(rows),
         regime_counts={
             definition: {label: int((labels == label).sum()) for label in LABELS}
             for definition, labels in cells.regimes.items()
@@ -91,7 +110,7 @@ def _table(settings: Settings, gathered: Gathered, name: str, scores: TaskScores
 
 def _row(
     gathered: Gathered, scores: TaskScores, entry: str, inference: Inference, given: Conditional | None,
-    truth: np.ndarray[Any, np.dtype[np.float64]] | None, yardstick: ByCell,
+    truth: Array | None, yardstick: ByCell,
 ) -> Row:  # fmt: skip
     mine, i = scores.scored[entry], inference.index(entry)
     settings = gathered.scope.settings
@@ -120,7 +139,7 @@ def _row(
     )  # fmt: skip
 
 
-def _true_target(gathered: Gathered, task_name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+def _true_target(gathered: Gathered, task_name: str) -> Array | None:
     """The task's target of the true variance, where the bars are simulated."""
     if gathered.realized.true_var is None:
         return None
@@ -139,12 +158,12 @@ def _agreement(rows: list[Row]) -> float | None:
     return number_or_none(kendalltau(*zip(*pairs, strict=True)).statistic)
 
 
-def _gap(settings: Settings, inference: Inference | None, rows: list[Row]) -> float | None:
+def _gap(references: list[str], inference: Inference | None, rows: list[Row]) -> float | None:
     """The smallest resolvable gap to the anchor, median over the first two tiers."""
-    if inference is None or not settings.references or settings.references[-1] not in inference.entries:
+    if inference is None or not references or references[-1] not in inference.entries:
         return None
     first_two = [inference.index(row.entry) for row in rows if row.tier <= 2]
-    gap = stats.smallest_resolvable_gap(inference.by(protocol.GAP), inference.index(settings.references[-1]), first_two)
+    gap = stats.smallest_resolvable_gap(inference.by(protocol.GAP), inference.index(references[-1]), first_two)
     return number_or_none(gap)
 
 
@@ -158,78 +177,61 @@ def _pair_p(inference: Inference | None, rows: list[Row]) -> list[list[float | N
 # The entries ----------------------------------------------------------------------------------------
 
 
-def _cards(gathered: Gathered) -> list[Card]:
-    """One card an entry; an entry that answers tasks one by one has their costs added up."""
-    cards: dict[str, Card] = {}
-    for place, run in gathered.runs.items():
-        card = _card(run, gathered.seeds.get(place.entry, []))
-        before = cards.get(place.entry)
-        if before is None:
-            cards[place.entry] = card
-        elif "path" not in run.identity_of.get("task", {}):  # a path is one run, recorded with each of its tasks
-            cards[place.entry] = Card(**{
-                **vars(before),
-                "fit_seconds": number(before.fit_seconds + card.fit_seconds),
-                "forecast_ms": number(before.forecast_ms + card.forecast_ms),
-                "peak_memory_mb": max(before.peak_memory_mb, card.peak_memory_mb),
-                "warnings": before.warnings + card.warnings,
-                "runs": max(before.runs, card.runs),
-                "isolation": sorted({*before.isolation, *card.isolation}),
-            })  # fmt: skip
-    return [replace(cards[name], **_reproduced(gathered, name)) for name in sorted(cards)]
-
-
-def _reproduced(gathered: Gathered, entry: str) -> dict[str, Any]:
-    """The fields of a card that say on which days, and on what, an entry's forecasts were made again."""
-    mine = {place: gathered.reproductions.get(place) for place in gathered.runs if place.entry == entry}
-    machines = {machine_of(found.hardware) for found in mine.values() if found is not None}
-    return {
-        "reproduced": {place.task: None if found is None else found.date for place, found in mine.items()},
-        "reproduced_on": "; ".join(sorted(filter(None, machines))),
-    }
-
-
-def _card(run: Run, seeds: list[Scored]) -> Card:
-    measured = list(run.measured.seeds.values())
-    records = [record for seed in measured for record in seed.records]
-    counts = [record["parameters"] for record in records if type(record.get("parameters")) is int]
-    origins = sum(seed.origins for seed in measured)
-    singles = [float(losses.panel_average(seed.qlike)) for seed in seeds]
-    spread = np.std(singles, ddof=1) if len(singles) > 1 else None
+def _card(gathered: Gathered, entry: str) -> Card:
+    """The card of an entry; where it answers tasks one by one, its costs are added up."""
+    mine = {place: run for place, run in gathered.runs.items() if place.entry == entry}
+    first, *more = mine.values()
+    runs = [first, *(run for run in more if "path" not in run.identity_of.get("task", {}))]  # a path is one run
+    measured = [list(run.measured.seeds.values()) for run in runs]
+    records = [[record for seed in seeds for record in seed.records] for seeds in measured]
+    counts = [record["parameters"] for record in records[0] if type(record.get("parameters")) is int]
+    singles = [float(losses.panel_average(seed.qlike)) for seed in gathered.seeds.get(entry, [])]
+    fit = [sum(seed.fit_seconds for seed in seeds) for seeds in measured]
+    milliseconds = [
+        1000 * sum(seed.forecast_seconds for seed in seeds) / max(1, sum(seed.origins for seed in seeds))
+        for seeds in measured
+    ]
+    again = {place.task: gathered.reproductions.get(place) for place in mine}
+    machines = {machine_of(found.hardware) for found in again.values() if found is not None}
     return Card(
-        entry=run.entry, family=str(run.about.get("family", "")), version=run.version,
-        reads=[name for name in run.identity_of.get("reads", []) if name in READS],
-        refit=run.identity_of.get("refit"), seeds=len(measured),
-        seed_spread=None if spread is None else number(spread), tuned_on=run.about.get("tuned_on"), runs=run.runs,
-        parameters=min(max(counts), 10**12) if counts else None,
-        fit_seconds=number(sum(seed.fit_seconds for seed in measured)),
-        forecast_ms=number(1000 * sum(seed.forecast_seconds for seed in measured) / max(1, origins)),
-        peak_memory_mb=max((seed.peak_memory_mb for seed in measured), default=0.0),
-        warnings=sum("warning" in record for record in records), isolation=run.measured.isolation,
-        hardware=machine_of(run.measured.hardware),
+        entry=entry, family=str(first.about.get("family", "")), version=first.version,
+        reads=[name for name in first.identity_of.get("reads", []) if name in READS],
+        refit=first.identity_of.get("refit"), seeds=len(measured[0]),
+        seed_spread=number(np.std(singles, ddof=1)) if len(singles) > 1 else None,
+        tuned_on=first.about.get("tuned_on"), runs=max(run.runs for run in runs),
+        parameters=min(max(counts), 10**12) if counts else None, fit_seconds=_added(fit),
+        forecast_ms=_added(milliseconds),
+        peak_memory_mb=max((seed.peak_memory_mb for seeds in measured for seed in seeds), default=0.0),
+        warnings=sum("warning" in record for seeds in records for record in seeds),
+        isolation=sorted({level for run in runs for level in run.measured.isolation}),
+        hardware=machine_of(first.measured.hardware),
+        reproduced={task: None if found is None else found.date for task, found in again.items()},
+        reproduced_on="; ".join(sorted(filter(None, machines))),
     )  # fmt: skip
 
 
-def _luck(gathered: Gathered, tables: list[TaskTable], cards: list[Card], other: str | None) -> list[OtherSplit]:
-    """Places on this split and on the other one, headline task, of the entries that are on both."""
-    headline = gathered.scope.settings.headline
-    here = next((table for table in tables if table.task == headline), None)
-    if here is None or other is None:
+def _added(values: list[float]) -> float:
+    """The sum, rounded at every step as boards have it."""
+    return reduce(lambda before, value: number(before + number(value)), values, 0.0)
+
+
+def _luck(gathered: Gathered, cards: list[Card]) -> list[OtherSplit]:
+    """Places on this split and on the one beside it, headline task, of the entries that are on both."""
+    scope = gathered.scope
+    headline, other = scope.settings.headline, BESIDE.get(scope.split)
+    if scope.study or other not in scope.dataset.splits or headline not in gathered.tasks:
         return []
     try:
-        there = gather(replace(gathered.scope, split=other), [headline]).tasks.get(headline)
-    except BenchError:
+        there = gather(replace(scope, split=other), [headline]).tasks[headline].scored
+    except (BenchError, KeyError):  # no results there, or none of this task
         return []
-    if there is None:
-        return []
-    mine = {row.entry: row.qlike for row in here.rows if row.entry in there.scored}
-    theirs = {entry: number(losses.panel_average(there.scored[entry].qlike)) for entry in mine}
+    here = gathered.tasks[headline].scored
+    both = [entry for entry in here if entry in there]
+    sides = [{entry: number(losses.panel_average(scored[entry].qlike)) for entry in both} for scored in (here, there)]
     tuned = {card.entry: card.tuned_on for card in cards}
 
-    def place(scores: dict[str, float], entry: str) -> int:
-        return 1 + sum(value < scores[entry] for value in scores.values())
+    def row(entry: str) -> OtherSplit:
+        standing = ((side[entry], 1 + sum(value < side[entry] for value in side.values())) for side in sides)
+        return OtherSplit(entry, *next(standing), *next(standing), tuned.get(entry))
 
-    return [
-        OtherSplit(entry, mine[entry], place(mine, entry), theirs[entry], place(theirs, entry), tuned.get(entry))
-        for entry in sorted(mine, key=lambda entry: (mine[entry], entry))
-    ]
+    return sorted(map(row, both), key=lambda each: (each.qlike, each.entry))

@@ -38,22 +38,19 @@ def card_of(registry: Registry, entry: Entry, results: Path) -> dict[str, Any]:
 
 
 def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, Any]]:
-    tasks = entry.answers(registry.settings)
-    rows = []
-    for name in registry.dataset_ids():
-        for split in registry.dataset(name).splits:
-            for task in tasks:
-                place = Place(results, name, split, task, entry.name, entry.study)
-                stored = store.read(place)
-                if stored.run is None and not stored.problem:
-                    continue
-                outcome = stored.problem or (stored.run.reason if stored.run else None) or ""
-                rows.append(
-                    {"dataset": name, "split": split, "task": task, "state": stored.state,
-                     "QLIKE": _qlike(registry, place, stored), "forecasts": _reproduced(place, stored),
-                     "isolation": ", ".join(stored.run.measured.isolation) if stored.run else "", "reason": outcome}
-                )  # fmt: skip
-    return rows
+    places = [
+        Place(results, name, split, task, entry.name, entry.study)
+        for name in registry.dataset_ids()
+        for split in registry.dataset(name).splits
+        for task in entry.answers(registry.settings)
+    ]
+    return [
+        {"dataset": place.dataset, "split": place.split, "task": place.task, "state": stored.state,
+         "QLIKE": _qlike(registry, place, stored), "forecasts": _reproduced(place, stored),
+         "isolation": ", ".join(run.measured.isolation) if run else "",
+         "reason": stored.problem or (run and run.reason) or ""}
+        for place in places if (run := (stored := store.read(place)).run) or stored.problem
+    ]  # fmt: skip
 
 
 def _reproduced(place: Place, stored: Stored) -> str:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.board.gather import TaskScores
-from bench.board.render.numbers import grid, loss, percent, probability
-from bench.board.render.style import COLOURS, GREY, render_figure
+from bench.board.render.numbers import Columns, difference, loss, percent, probability, table
+from bench.board.render.style import COLOURS, GREY, new_figure, render_figure
 from bench.board.scores import LABELS, number, number_or_none
 from bench.errors import BenchError, did_you_mean
 from bench.stats import losses
@@ -30,6 +30,11 @@ class Part:
     b_qlike: float
     share: float | None
     p_value: float | None
+
+    @property
+    def difference(self) -> float:
+        """a's QLIKE less b's."""
+        return self.a_qlike - self.b_qlike
 
 
 @dataclass(frozen=True)
@@ -104,37 +109,29 @@ def _symbols(names: list[str], mine: Array, theirs: Array, p_values: Array) -> l
         )
         for j, name in enumerate(names) if np.isfinite(a[j])
     ]  # fmt: skip
-    return sorted(parts, key=lambda part: part.a_qlike - part.b_qlike)
+    return sorted(parts, key=lambda part: part.difference)
 
 
 def _regimes(labels: NDArray[np.str_], mine: Array, theirs: Array, horizon: int) -> list[Part]:
     whole = float(np.nansum(mine - theirs))
     parts = []
-    for label in LABELS:
-        rows = labels == label
-        if rows.any():
-            a, b = mine[rows], theirs[rows]
-            share = number(float(np.nansum(a - b)) / whole) if whole else None
-            p_value = number_or_none(stats.panel_test(a, b, horizon).p_value)
-            averages = number(losses.panel_average(a)), number(losses.panel_average(b))
-            parts.append(Part(label, int(rows.sum()), *averages, share, p_value))
+    for label in (label for label in LABELS if label in labels):
+        a, b = mine[labels == label], theirs[labels == label]
+        share = number(float(np.nansum(a - b)) / whole) if whole else None
+        averages = number(losses.panel_average(a)), number(losses.panel_average(b))
+        parts.append(Part(label, len(a), *averages, share, number_or_none(stats.panel_test(a, b, horizon).p_value)))
     return parts
 
 
 def _days(dates: NDArray[np.datetime64], daily: Array, cells: Array, symbols: tuple[str, ...]) -> list[dict[str, Any]]:
     """The days with the largest differences, either way, and the symbol that moved each most."""
-    whole = float(daily.sum())
+    whole, some = float(daily.sum()), cells.shape[1] != len(symbols)
     top = np.argsort(-np.abs(daily), kind="stable")[:TOP_DAYS]
     return [
-        {
-            "date": str(dates[i]),
-            "difference": number(daily[i]),
-            "share": number(daily[i] / whole) if whole else None,
-            "symbol": symbols[int(np.nanargmax(np.abs(cells[i])))] if cells.shape[1] == len(symbols) else None,
-        }
-        for i in top
-        if daily[i]
-    ]
+        {"date": str(dates[i]), "difference": number(daily[i]), "share": number(daily[i] / whole) if whole else None,
+         "symbol": None if some else symbols[int(np.nanargmax(np.abs(cells[i])))]}
+        for i in top if daily[i]
+    ]  # fmt: skip
 
 
 def as_text(result: Comparison) -> str:
@@ -143,55 +140,49 @@ def as_text(result: Comparison) -> str:
     told = "a test cannot tell them apart at 5 %" if (result.p_value or 0) >= 0.05 else "told apart at 5 %"
     if result.p_value is None:
         told = "too few sessions for a test"
-    interval = "" if result.skill_low is None else f" [{percent(result.skill_low)}, {percent(result.skill_high)}]"
+    skill = percent(result.skill)  # "%" stands between the number and its interval
+    interval = percent(result.skill, result.skill_low, result.skill_high).removeprefix(skill)
     head = [
         f"{result.a} against {result.b}: {result.dataset} {result.split}, {result.task}, {result.n_origins} origins",
         f"QLIKE {loss(result.a_qlike)} and {loss(result.b_qlike)}, difference {gap:+.5f}: {told} (p "
         f"{probability(result.p_value)}, one test; the board adjusts for all its rows)",
-        f"skill {percent(result.skill)} %{interval}; smaller loss on {result.wins} of {result.n_symbols} symbols",
+        f"skill {skill} %{interval}; smaller loss on {result.wins} of {result.n_symbols} symbols",
         f"test: {result.test}",
     ]
     if len(result.regimes) == 1:
         head.append("the sessions of one regime are no run of days: tests inside it are approximate")
-    days = [
-        [day["date"], f"{day['difference']:+.4f}", f"{day['difference'] / result.n_origins:+.6f}", day["symbol"] or ""]
-        for day in result.days
+    days: Columns[dict[str, Any]] = [
+        ("days that matter most", lambda day: day["date"]),
+        ("difference", lambda day: difference(day["difference"])),
+        ("of the mean", lambda day: f"{day['difference'] / result.n_origins:+.6f}"),
+        ("most of all", lambda day: day["symbol"] or ""),
     ]
-    return "\n\n".join(
-        [
-            "\n".join(head),
-            _parts("regime at the origin", result, result.regimes, "p"),
-            _parts("symbol", result, result.symbols, "p, Holm"),
-            grid(["days that matter most", "difference", "of the mean", "most of all"], days),
-        ]
+    parts: Columns[Part] = [
+        ("n", lambda part: str(part.n)),
+        (result.a, lambda part: loss(part.a_qlike)),
+        (result.b, lambda part: loss(part.b_qlike)),
+        ("difference", lambda part: difference(part.difference)),
+    ]
+    regimes, symbols = (
+        table(found, [(title, lambda part: part.name), *parts, (p, lambda part: probability(part.p_value))])
+        for title, found, p in (("regime at the origin", result.regimes, "p"), ("symbol", result.symbols, "p, Holm"))
     )
-
-
-def _parts(title: str, result: Comparison, parts: list[Part], p: str) -> str:
-    rows = [
-        [part.name, str(part.n), loss(part.a_qlike), loss(part.b_qlike), f"{part.a_qlike - part.b_qlike:+.4f}",
-         probability(part.p_value)]
-        for part in parts
-    ]  # fmt: skip
-    return grid([title, "n", result.a, result.b, "difference", p], rows)
+    return "\n\n".join(["\n".join(head), regimes, symbols, table(result.days, days)])
 
 
 def as_figure(result: Comparison) -> bytes:
     """SVG: the cumulated difference over time, and the difference by symbol."""
 
     def make() -> Any:
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8.0, 6.4))
-        over_time, by_symbol = figure.subplots(2, 1)
+        figure, (over_time, by_symbol) = new_figure(8.0, 6.4, 2)
         over_time.plot(np.array(result.dates, dtype="datetime64[D]"), result.cumulated, color=COLOURS[0], lw=1.3)
-        over_time.axhline(0, color=GREY, lw=0.8)
         over_time.set_title(f"{result.task}: QLIKE of {result.a} less that of {result.b}, cumulated (down: {result.a})")
-        gaps = [part.a_qlike - part.b_qlike for part in result.symbols]
+        gaps = [part.difference for part in result.symbols]
         by_symbol.bar([part.name for part in result.symbols], gaps, color=[COLOURS[0 if g < 0 else 1] for g in gaps])
-        by_symbol.axhline(0, color=GREY, lw=0.8)
         by_symbol.tick_params(axis="x", rotation=90)
         by_symbol.set_title("mean difference by symbol")
+        for axes in (over_time, by_symbol):
+            axes.axhline(0, color=GREY, lw=0.8)
         return figure
 
     return render_figure(make)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.board.model import Board, Row, TaskTable
+from bench.board.render.numbers import listed
 from bench.stats.regimes import CALM, CRISIS
 
 LEVEL = 0.05
@@ -24,7 +25,8 @@ def conclude(board: Board) -> list[str]:
         _gap(board, table),
     ]
     others = [other for other in board.tables if other.task != board.headline and other.derived_from is None]
-    sentences += [f"On {other.task}, {_lower_first(_set(other))}" for other in others if other.rows]
+    further = [(other.task, _set(other)) for other in others if other.rows]
+    sentences += [f"On {task}, {said[0].lower()}{said[1:]}" for task, said in further]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -36,7 +38,7 @@ def _alarm(board: Board, table: TaskTable) -> str:
     if not below:
         return ""
     return (
-        f"{_names(below)} {'scores' if len(below) == 1 else 'score'} far below the noise floor of "
+        f"{listed(below)} {'scores' if len(below) == 1 else 'score'} far below the noise floor of "
         f"{board.noise_floor:.3f}, which a perfect forecast would reach: look for a leak before believing it."
     )
 
@@ -47,59 +49,67 @@ def _set(table: TaskTable) -> str:
     if table.rows[0].set_p_value is None:
         return f"{table.n_origins} sessions are too few for a confidence set; nothing is told apart."
     if len(table.rows) == 1:
-        return f"Only {_names(inside)} has finished: there is nothing to compare it with."
+        return f"Only {listed(inside)} has finished: there is nothing to compare it with."
     if not outside:
         return f"No entry can be excluded as the one of lowest expected loss: all {len(inside)} are in the 90 % set."
     rest = "the other entry is" if outside == 1 else f"the other {outside} entries are"
-    return f"The 90 % confidence set of the entry of lowest expected loss holds {_names(inside)}; {rest} outside it."
+    return f"The 90 % confidence set of the entry of lowest expected loss holds {listed(inside)}; {rest} outside it."
 
 
 def _against(board: Board, table: TaskTable) -> list[str]:
     """Which rows differ from each reference after Holm's adjustment."""
     sentences = []
     for name in board.references:
-        tested = [(row, row.tests[name]) for row in table.rows if name in row.tests]
-        if not tested:
-            continue
-        lower = [r.entry for r, t in tested if t.p_holm is not None and t.p_holm < LEVEL and t.mean_difference < 0]
-        higher = [r.entry for r, t in tested if t.p_holm is not None and t.p_holm < LEVEL and t.mean_difference > 0]
-        same = [r.entry for r, t in tested if t.p_holm is None or t.p_holm >= LEVEL]
-        parts = []
-        if lower:
-            parts.append(f"{_names(lower)} {_have(lower)} a lower QLIKE")
+        found: dict[str, list[str]] = {"lower": [], "higher": [], "same": []}
+        for row in (row for row in table.rows if name in row.tests):
+            found[side(row.tests[name].p_holm, row.tests[name].mean_difference)].append(row.entry)
+        lower, higher = found["lower"], found["higher"]
+        parts = [verdict(what, who) for what, who in found.items() if who and what != "higher"]
         if higher:
-            parts.append(
-                f"{_names(higher)} {_have(higher)} a higher one" if lower else f"{_names(higher)} a higher QLIKE"
-            )
-        if same:
-            parts.append(f"{_names(same)} {'is' if len(same) == 1 else 'are'} not distinguishable from it")
-        sentences.append(f"Against `{name}` (panel test, Holm, 5 %): {'; '.join(parts)}.")
+            told = f"{_have(higher)} a higher one" if lower else "a higher QLIKE"
+            parts.insert(len(lower) > 0, f"{listed(higher)} {told}")
+        if parts:
+            sentences.append(f"Against `{name}` (panel test, Holm, 5 %): {'; '.join(parts)}.")
     return sentences
+
+
+def side(p_holm: float | None, difference: float) -> str:
+    """On which side of a reference a row is, `lower` or `higher`, or the `same` where the test cannot tell."""
+    if p_holm is None or not p_holm < LEVEL or not difference:
+        return "same"
+    return "lower" if difference < 0 else "higher"
+
+
+def verdict(what: str, entries: list[str]) -> str:
+    """Entries and their side, in words."""
+    if what == "same":
+        return f"{listed(entries)} {'is' if len(entries) == 1 else 'are'} not distinguishable from it"
+    return f"{listed(entries)} {_have(entries)} a {what} QLIKE"
 
 
 def _crisis(board: Board, table: TaskTable) -> str:
     """Whose difference from the skill reference changes with the regime at the origin, and what became of it."""
-    judged = [row for row in table.rows if row.conditional is not None and row.conditional.shift_p_holm is not None]
+    given = [(row, row.conditional) for row in table.rows if row.conditional is not None]
+    judged = [(row, each) for row, each in given if each.shift_p_holm is not None]
     if not judged:
         return ""
     name, when = board.skill_reference, f"the VIX at the origin is {board.vix_crisis:g} or more"
     changes: dict[str, list[str]] = {}
-    for row in judged:
-        if _shifts(row):
-            changes.setdefault(_change(row), []).append(row.entry)
-    leader = _leader(board, judged)
+    for row, each in judged:
+        if each.shift_p_holm is not None and each.shift_p_holm < LEVEL:
+            changes.setdefault(_change(each.calm_difference, each.crisis_difference), []).append(row.entry)
+    leader = _leader(board, [row for row, _ in judged])
     if not changes:
         return f"No entry's difference in QLIKE from `{name}` is shown to change when {when} (Holm, 5 %).{leader}"
-    parts = [f"{what} ({_names(entries)})" for what, entries in changes.items()]
+    parts = [f"{what} ({listed(entries)})" for what, entries in changes.items()]
     return (
         f"When {when}, the difference in QLIKE from `{name}` changes (Holm, 5 %): {'; '.join(parts)}. "
         f"For the others no change is shown.{leader}"
     )
 
 
-def _change(row: Row) -> str:
+def _change(calm: float, crisis: float) -> str:
     """What a regime does to a difference from the reference, in words."""
-    calm, crisis = (row.conditional.calm_difference, row.conditional.crisis_difference) if row.conditional else (0, 0)
     if calm < 0 and crisis < 0:
         return "a gain grows" if crisis < calm else "a gain shrinks"
     if calm >= 0 and crisis >= 0:
@@ -115,11 +125,6 @@ def _leader(board: Board, judged: list[Row]) -> str:
         return ""
     calm, crisis = (100 * (scores[label]["skill"] or 0.0) for label in (CALM, CRISIS))
     return f" `{row.entry}` saves {calm:.1f} % against `{board.skill_reference}` when it is lower, {crisis:.1f} % then."
-
-
-def _shifts(row: Row) -> bool:
-    given = row.conditional
-    return given is not None and given.shift_p_holm is not None and given.shift_p_holm < LEVEL
 
 
 def _cost(board: Board, table: TaskTable) -> str:
@@ -146,14 +151,5 @@ def _gap(board: Board, table: TaskTable) -> str:
     )
 
 
-def _names(entries: list[str]) -> str:
-    quoted = [f"`{entry}`" for entry in entries]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
-
-
 def _have(entries: list[str]) -> str:
     return "has" if len(entries) == 1 else "have"
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:]

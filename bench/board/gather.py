@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import store
@@ -31,16 +31,23 @@ class TaskScores:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that is stored of a dataset and split: runs and their reproductions by place, scores by task."""
+    """Everything that is stored of a dataset and split: runs and reproductions by place, scores by task.
+
+    `seeds` are those of entries with several, on the headline task.
+    """
 
     scope: Scope
     data_identity: str
-    inputs: str
     realized: Realized
     runs: dict[Place, Run]
-    reproductions: dict[Place, Reproduction] = field(default_factory=dict)
-    seeds: dict[str, list[Scored]] = field(default_factory=dict)
-    tasks: dict[str, TaskScores] = field(default_factory=dict)
+    reproductions: dict[Place, Reproduction]
+    tasks: dict[str, TaskScores]
+    seeds: dict[str, list[Scored]]
+
+    @property
+    def inputs(self) -> str:
+        """The digest of what a board is made from."""
+        return inputs_digest(self.scope, self.realized)
 
 
 def gather(scope: Scope, tasks: Collection[str] | None = None) -> Gathered:
@@ -65,32 +72,26 @@ def gather(scope: Scope, tasks: Collection[str] | None = None) -> Gathered:
             f"the regimes of {dataset.id} were labelled with a VIX of {realized.vix_crisis:g}, bench.yaml says "
             f"{settings.regimes.vix_crisis:g}: run `bench run --dataset {dataset.id}` to label them again"
         )
-    gathered = Gathered(
-        scope,
-        _one_identity(stored),
-        inputs_digest(scope),
-        realized,
-        {place: item.run for place, item in stored.items() if item.run is not None and item.state == store.DONE},
-    )
-    for place, run in gathered.runs.items():
-        reproduction = store.read_reproduction(place, run)
-        if reproduction is not None:
-            gathered.reproductions[place] = reproduction
+    done = {place: item for place, item in stored.items() if item.run is not None and item.state == store.DONE}
+    runs = {place: item.run for place, item in done.items() if item.run is not None}
+    reproductions = {place: found for place, run in runs.items() if (found := store.read_reproduction(place, run))}
+    scores: dict[str, TaskScores] = {}
     for name, task in settings.task_objects.items():
         derived_from = settings.tasks[name].derived_from
         direct = {place.entry: item for place, item in stored.items() if place.task == name}
         source = {place.entry: item for place, item in stored.items() if place.task == derived_from}
         cells = cells_of(realized, scope.windows, task)
         if len(cells.origins) and (direct or source) and (tasks is None or name in tasks):
-            gathered.tasks[name] = _score(dataset, cells, direct, source, realized)
-    headline = gathered.tasks.get(settings.headline)
-    for place, item in stored.items():
-        if headline and place.task == settings.headline and len(item.seeds) > 1 and item.state == store.DONE:
-            gathered.seeds[place.entry] = [Scored(headline.cells, part.forecast_var) for part in item.seeds.values()]
-    return gathered
+            scores[name] = _score(dataset, cells, direct, source, realized)
+    seeds = {
+        place.entry: [Scored(scores[place.task].cells, part.forecast_var) for part in item.seeds.values()]
+        for place, item in done.items()
+        if place.task == settings.headline and place.task in scores and len(item.seeds) > 1
+    }
+    return Gathered(scope, _one_identity(stored), realized, runs, reproductions, scores, seeds)
 
 
-def inputs_digest(scope: Scope) -> str:
+def inputs_digest(scope: Scope, realized: Realized) -> str:
     """sha256 of what a board is made from: records, measure, registry; the same digest, the same board."""
     digest = hashlib.sha256()
     dataset, beside = scope.dataset, BESIDE.get(scope.split)
@@ -100,8 +101,7 @@ def inputs_digest(scope: Scope) -> str:
     paths = [place.folder / name for place in found for name in ("run.json", store.REPRODUCED)]
     for path in filter(Path.is_file, paths):
         digest.update(f"{path.relative_to(scope.results)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    measure = scope.realized().until(scope.windows.score.last)
-    digest.update(measure.digest().encode())
+    digest.update(realized.until(scope.windows.score.last).digest().encode())
     # limits are of running entries: no board follows from them
     digest.update(scope.settings.model_dump_json(exclude={"limits"}).encode() + dataset.model_dump_json().encode())
     return digest.hexdigest()
@@ -113,9 +113,7 @@ def _stored(scope: Scope, tasks: Collection[str]) -> dict[Place, Stored]:
     wanted = scope.places()
     if scope.study and wanted:
         studied = {place.task for place in wanted}
-        studied |= {
-            source for task in studied if task in settings.tasks and (source := settings.tasks[task].derived_from)
-        }
+        studied |= {settings.tasks[task].derived_from or task for task in studied & set(settings.tasks)}
         beside = {*settings.references, settings.baseline}
         board = replace(scope, study=None).places()
         wanted += [place for place in board if place.entry in beside and place.task in studied]
@@ -124,9 +122,8 @@ def _stored(scope: Scope, tasks: Collection[str]) -> dict[Place, Stored]:
             continue
         item = store.read(place)
         if item.run is not None and item.problem is None and item.state == store.DONE:
-            stale = stale_parts(item.run, scope)
-            if stale:
-                item = Stored(item.run, problem=f"was made under another {stale[0][0]}: run it again")
+            for part, *_ in stale_parts(item.run, scope)[:1]:
+                item = Stored(item.run, problem=f"was made under another {part}: run it again")
         found[place] = item
     return found
 

@@ -23,8 +23,6 @@ class Inference:
     """Tests of the k entries of a task, in the order of `entries`; array fields `(k,)` unless said."""
 
     entries: list[str]
-    daily: Array
-    """Daily mean QLIKE `(n, k)`."""
     pairs: stats.PairwiseResult
     tiers: stats.TiersResult
     skill: stats.IntervalsResult | None
@@ -51,27 +49,22 @@ def infer(scored: dict[str, Scored], references: list[str]) -> Inference | None:
         return None
     horizon = next(iter(scored.values())).cells.task.ahead
     pairs = stats.pairwise_test(daily, horizon)
-    present = [name for name in references if name in scored]
-    columns = {name: entries.index(name) for name in present}
-    skilled = references and references[0] in scored
-    anchored = references and references[-1] in scored
+    adjusted = {}
+    for column, name in ((entries.index(name), name) for name in references if name in scored):
+        tested = pairs.p_value[:, column].copy()
+        tested[column] = np.nan  # the reference's own test is none
+        adjusted[name] = stats.holm(tested)
+    skilled = scored.get(references[0]) if references else None
+    anchor = scored.get(references[-1]) if references else None
     return Inference(
         entries,
-        daily,
         pairs,
         stats.tiers(daily, horizon),
-        stats.skill_intervals(panels, scored[references[0]].qlike, horizon) if skilled else None,
-        stats.symbol_tests(panels, scored[references[-1]].qlike, horizon) if anchored else None,
-        {name: _holm_without(pairs.p_value[:, column], column) for name, column in columns.items()},
+        None if skilled is None else stats.skill_intervals(panels, skilled.qlike, horizon),
+        None if anchor is None else stats.symbol_tests(panels, anchor.qlike, horizon),
+        adjusted,
         stats.pairwise_test(daily, horizon, protocol.beside(horizon)),
     )
-
-
-def _holm_without(p_values: Array, column: int) -> Array:
-    """Holm over the entries against a reference; the reference's own test is none."""
-    tested = p_values.copy()
-    tested[column] = np.nan
-    return stats.holm(tested)
 
 
 def tests_of(inference: Inference, entry: str) -> dict[str, Test]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import stats
+from bench.board.conclusion import LEVEL, side, verdict
 from bench.board.model import Board, TaskTable
-from bench.board.render.numbers import grid, loss, percent, probability
-from bench.board.render.style import COLOURS, GREY, SETTINGS, render_figure
+from bench.board.render.numbers import NONE, difference, grid, loss, percent, probability
+from bench.board.render.style import COLOURS, GREY, SETTINGS, new_figure, render_figure
 from bench.board.scores import number, number_or_none
 from bench.errors import BenchError
 from bench.files import remove, write_atomic
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PAGE, TABLE = "README.md", "table.csv"
-LEVEL = 0.05
 SHOWN: dict[str, Callable[[Any], str]] = {
     "qlike": loss, "seed_spread": loss, "skill": percent, "skill_low": percent, "skill_high": percent,
-    "difference": lambda value: f"{value:+.4f}", "p": probability, "p_holm": probability, "seconds": "{:.0f}".format,
+    "difference": difference, "p": probability, "p_holm": probability, "seconds": "{:.0f}".format,
 }  # fmt: skip
 """How the columns of a table are printed; others as they are."""
 NOTES = (
@@ -78,8 +78,7 @@ def _rows(results: StudyResults, part: TaskTable) -> list[dict[str, Any]]:
         if name not in index:
             continue
         row, card, other = part.rows[index[name]], cards[name], study.counterparts.get(name)
-        axes = {short: as_word(variant.axis[axis]) for axis, short in study.columns.items()}
-        found.append({"task": part.task, **axes, "qlike": row.qlike, "seed_spread": card.seed_spread,
+        found.append({"task": part.task, **_axes(study, variant), "qlike": row.qlike, "seed_spread": card.seed_spread,
                       "skill": row.skill, "skill_low": row.skill_low, "skill_high": row.skill_high,
                       "seconds": card.fit_seconds})  # fmt: skip
         if other in index:
@@ -94,12 +93,10 @@ def _rows(results: StudyResults, part: TaskTable) -> list[dict[str, Any]]:
 
 def figures(table: DataFrame) -> dict[str, Figure]:
     """`qlike`: the QLIKE of every variant, a panel a task; bars are one standard deviation of the seeds either way."""
-    from matplotlib.figure import Figure
-
     axes, tasks = axes_of(table), list(dict.fromkeys(table["task"]))
     most = max(int((table["task"] == task).sum()) for task in tasks)
-    figure = Figure(figsize=(7.2, (0.9 + 0.3 * most) * len(tasks)))
-    for panel, task in zip(figure.subplots(len(tasks), 1, squeeze=False)[:, 0], tasks, strict=True):
+    figure, panels = new_figure(7.2, (0.9 + 0.3 * most) * len(tasks), len(tasks), squeeze=False)
+    for panel, task in zip(panels[:, 0], tasks, strict=True):
         rows = table[table["task"] == task].iloc[::-1]
         labels = [", ".join(f"{axis} {row[axis]}" for axis in axes) for _, row in rows.iterrows()]
         spread = rows["seed_spread"].astype(float).fillna(0.0)
@@ -141,14 +138,12 @@ def page(results: StudyResults, table: DataFrame, names: list[str]) -> str:
 
 
 def _as_markdown(table: DataFrame) -> str:
-    def shown(name: str, value: Any) -> str:
-        missing = value is None or value != value
-        return "-" if missing else SHOWN.get(name, str)(value)
-
     names = [str(name) for name in table.columns]
     rows = [
-        [shown(name, value) for name, value in zip(names, row, strict=True)] for row in table.itertuples(index=False)
-    ]
+        [NONE if value is None or value != value else SHOWN.get(name, str)(value)
+         for name, value in zip(names, row, strict=True)]
+        for row in table.itertuples(index=False)
+    ]  # fmt: skip
     return grid(names, rows, left=len(axes_of(table)) + 1)
 
 
@@ -157,20 +152,20 @@ def sentences(results: StudyResults, table: DataFrame) -> list[str]:
     needed = {"task", "qlike", "against", "difference", "p_holm", "seed_spread"}
     if not needed <= set(table.columns):
         return ["The table of this study has no tests of ours."]
-    said = []
-    names = {_key(results, entry): name for name, entry in results.study.variants.items()}
-    axes = axes_of(table)
+    study, axes, said = results.study, axes_of(table), []
+    names = {tuple(_axes(study, entry).values()): name for name, entry in study.variants.items()}
     for (task, other), rows in table.dropna(subset=["against"]).groupby(["task", "against"], sort=False):
-        parts: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {}
         for _, row in rows.iterrows():
-            parts.setdefault(_verdict(row), []).append(f"`{names[tuple(row[axis] for axis in axes)]}`")
-        told = "; ".join(f"{', '.join(who)} {verdict}" for verdict, who in parts.items())
+            found.setdefault(side(row["p_holm"], row["difference"]), []).append(
+                names[tuple(row[axis] for axis in axes)]
+            )
+        told = "; ".join(verdict(what, who) for what, who in found.items())
         said.append(f"On {task}, against `{other}` (panel test of QLIKE, Holm, 5 %): {told}.")
     if not said:
         return ["No pair of variants is compared: the base is none of them, or has no result."]
-    told_apart = table[(table["p_holm"].astype(float) < LEVEL)]
-    small = told_apart["difference"].astype(float).abs() < told_apart["seed_spread"].astype(float)
-    if small.any():
+    p_holm, gap, spread = (table[name].astype(float) for name in ("p_holm", "difference", "seed_spread"))
+    if ((p_holm < LEVEL) & (gap.abs() < spread)).any():
         said.append("A test of two sets of forecasts does not know that other seeds would have given others: "
                     "a difference told apart here that is smaller than `seed_spread` is not settled.")  # fmt: skip
     if results.board.split != MAIN_SPLIT:
@@ -179,15 +174,9 @@ def sentences(results: StudyResults, table: DataFrame) -> list[str]:
     return said
 
 
-def _key(results: StudyResults, entry: Entry) -> tuple[str, ...]:
-    return tuple(as_word(entry.axis[axis]) for axis in results.study.columns)
-
-
-def _verdict(row: Any) -> str:
-    p_value = row["p_holm"]
-    if p_value != p_value or p_value is None or p_value >= LEVEL:
-        return "not distinguishable from it"
-    return f"with a {'lower' if row['difference'] < 0 else 'higher'} QLIKE"
+def _axes(study: Study, variant: Entry) -> dict[str, str]:
+    """Where a variant stands, by column of the table."""
+    return {short: as_word(variant.axis[axis]) for axis, short in study.columns.items()}
 
 
 # On disk --------------------------------------------------------------------------------------------
@@ -207,20 +196,11 @@ def write_study(results: StudyResults) -> Path:
     for path in top.glob("*.svg"):
         if path.stem not in drawn:
             remove(path)
-    for name, figure in drawn.items():
-        write_atomic(top / f"{name}.svg", render_figure(partial(_given, figure)))
-    for name, text in texts(results, made, sorted(drawn)).items():
-        write_atomic(results.folder / name, text.encode())
+    for name in drawn:
+        write_atomic(top / f"{name}.svg", render_figure(partial(drawn.__getitem__, name)))
+    write_atomic(results.folder / TABLE, made.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(results.folder / PAGE, page(results, made, sorted(drawn)).encode())
     return results.folder / PAGE
-
-
-def _given(figure: Figure) -> Figure:
-    return figure
-
-
-def texts(results: StudyResults, table: DataFrame, names: list[str]) -> dict[str, str]:
-    """The text files of a study by name: its page, and its table as CSV."""
-    return {PAGE: page(results, table, names), TABLE: table.to_csv(index=False, lineterminator="\n")}
 
 
 def analysis_of(

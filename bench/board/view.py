@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.board.compare import Comparison, as_figure, as_text, compare
+from bench.board.compare import Comparison, Part, as_figure, as_text, compare
 from bench.board.gather import TaskScores, gather
 from bench.board.model import Board, Row, TaskTable
 from bench.board.render.figures import draw, draw_forecasts
@@ -61,16 +61,13 @@ class ComparedPair:
     def frame(self) -> pd.DataFrame:
         """One row a part: all cells, each regime, each symbol; QLIKE of both, difference, share of it, and p."""
         result = self.result
-        whole = {"part": "all", "name": "all", "n": result.n_origins, result.a: result.a_qlike,
-                 result.b: result.b_qlike, "share": 1.0, "p": result.p_value}  # fmt: skip
-        rows = [
+        whole = Part("all", result.n_origins, result.a_qlike, result.b_qlike, 1.0, result.p_value)
+        kinds = (("all", [whole]), ("regime", result.regimes), ("symbol", result.symbols))
+        return pd.DataFrame([
             {"part": kind, "name": part.name, "n": part.n, result.a: part.a_qlike, result.b: part.b_qlike,
-             "share": part.share, "p": part.p_value}
-            for kind, parts in (("regime", result.regimes), ("symbol", result.symbols)) for part in parts
-        ]  # fmt: skip
-        frame = pd.DataFrame([whole, *rows])
-        frame.insert(5, "difference", frame[result.a] - frame[result.b])
-        return frame
+             "difference": part.difference, "share": part.share, "p": part.p_value}
+            for kind, parts in kinds for part in parts
+        ])  # fmt: skip
 
     def figure(self) -> Figure:
         """The cumulated difference over time, and the difference by symbol."""
@@ -111,11 +108,8 @@ class LoadedBoard:
         self, a: str, b: str, task: str | None = None, *, symbol: str | None = None, regime: str | None = None
     ) -> ComparedPair:
         """Two entries on a task (the headline where none is named), one symbol or one regime at the origin."""
-        scores = scores_of(self.scope, task)
-        result = compare(
-            scores, a, b, dataset=self.scope.dataset.id, split=self.scope.split, symbol=symbol, regime=regime
-        )
-        return ComparedPair(result)
+        scores, of = scores_of(self.scope, task), self.scope
+        return ComparedPair(compare(scores, a, b, dataset=of.dataset.id, split=of.split, symbol=symbol, regime=regime))
 
     def latex(self, task: str | None = None, columns: Sequence[str] = DEFAULT) -> Text:
         """A task's rows as a booktabs table with notes; columns are metrics and `latex.FIXED`."""
@@ -125,7 +119,7 @@ class LoadedBoard:
         """A figure of the headline task; `board.figures` has the names."""
         if name not in self.board.figures:
             raise BenchError(f"this board has no figure `{name}`{did_you_mean(name, self.board.figures)}")
-        return Figure(draw(Board(**{**vars(self.board), "figures": [name]}), gather(self.scope))[name])
+        return Figure(draw(replace(self.board, figures=[name]), gather(self.scope))[name])
 
     def markdown(self) -> Text:
         """The whole board."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.board.build import board_of
-from bench.board.gather import Gathered, gather, inputs_digest
-from bench.board.model import Board, Card, Row, TaskTable, flat
+from bench.board.build import begin_board
+from bench.board.gather import gather, inputs_digest
+from bench.board.model import Board, flat
 from bench.board.render.figures import draw
 from bench.board.render.markdown import render
 from bench.files import as_json, write_atomic
@@ -21,10 +21,20 @@ from bench.store import Scope
 
 
 def make_board(scope: Scope) -> tuple[Board, Path]:
-    """Builds a board and writes it; returns it with the path of its markdown."""
-    gathered = gather(scope)
-    board = board_of(gathered)
-    return board, write_board(board, gathered)
+    """Builds a board and writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; errors as `gather`.
+
+    Returns it with the path of its markdown.
+    """
+    gathered, folder, path = gather(scope), scope.folder, scope.folder / "LEADERBOARD.md"
+    begun, whole = begin_board(gathered)
+    figures = draw(begun, gathered)
+    board = whole()
+    for name, svg in figures.items():
+        write_atomic(folder / "figures" / f"{name}.svg", svg)
+    write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
+    write_atomic(folder / "leaderboard.json", as_json(plain(board)))
+    write_atomic(path, render(board).encode())
+    return board, path
 
 
 def current_board(scope: Scope) -> tuple[Board, Path] | None:
@@ -37,24 +47,12 @@ def current_board(scope: Scope) -> tuple[Board, Path] | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    return (board, path) if board.inputs == inputs_digest(scope) and text == render(board) else None
+    return (board, path) if board.inputs == inputs_digest(scope, scope.realized()) and text == render(board) else None
 
 
 def ensure_board(scope: Scope) -> tuple[Board, Path]:
     """The board on disk where it is that of what is stored, else one made now; with the path of its markdown."""
     return current_board(scope) or make_board(scope)
-
-
-def write_board(board: Board, gathered: Gathered) -> Path:
-    """Writes LEADERBOARD.md, leaderboard.json, leaderboard.csv and figures/; returns the path of the markdown."""
-    folder = gathered.scope.folder
-    for name, svg in draw(board, gathered).items():
-        write_atomic(folder / "figures" / f"{name}.svg", svg)
-    write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
-    write_atomic(folder / "leaderboard.json", as_json(plain(board)))
-    path = folder / "LEADERBOARD.md"
-    write_atomic(path, render(board).encode())
-    return path
 
 
 def plain(board: Board) -> dict[str, Any]:
@@ -67,35 +65,25 @@ def plain(board: Board) -> dict[str, Any]:
 
 def as_csv(board: Board) -> str:
     """One line for each entry and task: every number of the row, nested ones as `tests.har.p_holm`."""
-    cards = {card.entry: card for card in board.cards}
-    lines = [
-        {"task": table.task, **_flat(row, board.symbols), "reproduced": _reproduced(table, row, cards.get(row.entry))}
-        for table in board.tables
-        for row in table.rows
-    ]
-    columns = list(dict.fromkeys(key for line in lines for key in line))
+    cards, lines = {card.entry: card for card in board.cards}, []
+    for table in board.tables:
+        for row in table.rows:
+            values = flat(asdict(row)) | {"symbol_qlike": dict(zip(board.symbols, row.symbol_qlike, strict=True))}
+            # the day on which the forecasts behind the row were made again
+            source = table.derived_from if row.derived and table.derived_from else table.task
+            day = cards[row.entry].reproduced.get(source) if row.entry in cards else None
+            lines.append({"task": table.task, **dict(_leaves(values)), "reproduced": day or "self-reported"})
     sink = io.StringIO()
-    writer = csv.DictWriter(sink, columns, lineterminator="\n")
+    writer = csv.DictWriter(sink, dict.fromkeys(key for line in lines for key in line), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return sink.getvalue()
 
 
-def _reproduced(table: TaskTable, row: Row, card: Card | None) -> str:
-    """On which day the forecasts behind a row were made again, or that they were not."""
-    source = table.derived_from if row.derived and table.derived_from else table.task
-    return (card.reproduced.get(source) if card else None) or "self-reported"
-
-
-def _flat(row: Row, symbols: list[str]) -> dict[str, Any]:
-    values = flat(asdict(row))
-    values["symbol_qlike"] = dict(zip(symbols, row.symbol_qlike, strict=True))
-
-    def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                yield from flatten(item, f"{name}.{key}" if name else key)
-        else:
-            yield name, value
-
-    return dict(flatten(values, ""))
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested dictionaries, by their names with dots."""
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, item in value.items():
+        yield from _leaves(item, f"{name}.{key}" if name else key)

@@ -6,13 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bench.files import Days, as_parquet, repeat_days, tile_symbols
+from bench.files import Days, as_parquet, read_columns, repeat_days, tile_symbols
 from bench.plugin.measures import is_variance
 
 Array = NDArray[np.float64]
@@ -55,26 +55,21 @@ def forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> by
 
 
 def read_forecasts(path: Path) -> Forecasts:
-    """The forecasts of a parquet file without seeds; errors as `from_table`."""
-    return from_table(pq.read_table(path, use_threads=False))
+    """The forecasts of a parquet file without seeds; errors as `from_columns`."""
+    return from_columns(read_columns(path)[0])
 
 
-def from_table(table: pa.Table) -> Forecasts:
-    """Forecasts of a sorted, complete table; a ValueError where a cell is missing, out of order or no variance."""
-    symbol = table["symbol"].combine_chunks()
-    names = np.asarray(symbol.dictionary.to_pylist() if pa.types.is_dictionary(symbol.type) else symbol.to_pylist())
-    codes = symbol.indices.to_numpy() if pa.types.is_dictionary(symbol.type) else np.arange(len(symbol))
-    n_rows = table.num_rows
-    origin = table["origin"].to_numpy().astype("datetime64[D]")
+def from_columns(columns: dict[str, NDArray[Any]]) -> Forecasts:
+    """Forecasts of sorted, complete columns; a ValueError where a cell is missing, out of order or no variance."""
+    origin, n_rows = columns["origin"].astype("datetime64[D]"), len(columns["origin"])
     per_day = int(np.searchsorted(origin, origin[0], side="right")) if n_rows else 0
     if not per_day or n_rows % per_day:
         raise ValueError("not one row for every origin and symbol")
-    columns = names[codes].reshape(-1, per_day)
-    grid = origin.reshape(-1, per_day)
-    if (columns != columns[0]).any() or (grid != grid[:, :1]).any():
+    symbols, grid = columns["symbol"].reshape(-1, per_day), origin.reshape(-1, per_day)
+    if (symbols != symbols[0]).any() or (grid != grid[:, :1]).any():
         raise ValueError("rows are not sorted by origin and symbol")
-    dates = table["date"].to_numpy().astype("datetime64[D]")[::per_day]
-    values = np.asarray(table["forecast_var"].to_numpy(), dtype=float).reshape(-1, per_day)
+    dates = columns["date"].astype("datetime64[D]")[::per_day]
+    values = np.asarray(columns["forecast_var"], dtype=float).reshape(-1, per_day)
     if not is_variance(values).all():
         raise ValueError("a forecast is no daily variance")
-    return Forecasts(grid[:, 0], dates, tuple(str(name) for name in columns[0]), values)
+    return Forecasts(grid[:, 0], dates, tuple(str(name) for name in symbols[0]), values)

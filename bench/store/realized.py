@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import StorageError
-from bench.files import Days, as_parquet, repeat_days, repeat_labels, tile_symbols, write_atomic
+from bench.files import Days, as_parquet, read_columns, repeat_days, repeat_labels, tile_symbols, write_atomic
 
 Array = NDArray[np.float64]
 
@@ -94,22 +93,20 @@ def read_realized(results: Path, dataset: str) -> Realized:
     """The published measure of a dataset; a `StorageError` where it is not there or not what it says it is."""
     path = results / dataset / "realized.parquet"
     try:
-        table = pq.read_table(path)
-        if not {b"digest", b"vix_crisis"} <= set(table.schema.metadata or {}):
+        columns, metadata = read_columns(path)
+        if not {b"digest", b"vix_crisis"} <= set(metadata):
             raise ValueError("it does not say its digest")
-        said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        dates = table["date"].to_numpy().astype("datetime64[D]")
+        said = {key.decode(): value.decode() for key, value in metadata.items()}
+        dates = columns["date"].astype("datetime64[D]")
         per_day = int(np.searchsorted(dates, dates[0], side="right"))
-        firsts = table.take(np.arange(0, len(dates), per_day))
-        shape = (-1, per_day)
         realized = Realized(
             dates[::per_day],
-            tuple(table["symbol"].slice(0, per_day).to_pylist()),
-            table["measure_var"].to_numpy().reshape(shape),
-            np.asarray(firsts["regime_month"].to_pylist()),
-            np.asarray(firsts["regime_origin"].to_pylist()),
+            tuple(columns["symbol"][:per_day].tolist()),
+            columns["measure_var"].reshape(-1, per_day),
+            columns["regime_month"][::per_day],
+            columns["regime_origin"][::per_day],
             float(said["vix_crisis"]),
-            table["true_var"].to_numpy().reshape(shape) if "true_var" in table.column_names else None,
+            columns["true_var"].reshape(-1, per_day) if "true_var" in columns else None,
         )
         if realized.digest() != said["digest"]:
             raise ValueError("its digest differs")

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import StorageError
-from bench.files import as_json, remove, write_atomic
-from bench.store.forecasts import Forecasts, forecast_table, from_table, read_forecasts
+from bench.files import as_json, read_columns, remove, write_atomic
+from bench.store.forecasts import Forecasts, forecast_table, from_columns, read_forecasts
 from bench.store.places import Place, places
 from bench.store.records import (
     DONE,
@@ -242,6 +241,9 @@ def _read_seeds(place: Place, run: Run) -> dict[int, Forecasts]:
         return {}
     if not run.seed_digests:
         return {}
-    table = pq.read_table(path)
-    found = {int(seed) for seed in np.unique(table["seed"].to_numpy())} & {int(seed) for seed in run.seed_digests}
-    return {seed: from_table(table.filter(pa.compute.equal(table["seed"], seed))) for seed in sorted(found)}
+    columns, _ = read_columns(path)
+    seeds = columns["seed"]
+    found = {int(seed) for seed in np.unique(seeds)} & {int(seed) for seed in run.seed_digests}
+    return {
+        seed: from_columns({name: values[seeds == seed] for name, values in columns.items()}) for seed in sorted(found)
+    }

@@ -1,19 +1,24 @@
-"""The figures of a board, as SVG. A new one is a function and a record in the table at the end."""
+"""The figures of a board, as SVG. A new one is a function of a `Drawing`, with its caption and which boards have it.
+
+They lie in `FIGURES` in the order of the page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.board.aside import aside
 from bench.board.gather import Gathered, TaskScores
 from bench.board.model import Board, TaskTable
 from bench.board.render.numbers import probability
-from bench.board.render.style import COLOURS, DASHES, GREY, cell_text, new_figure, render_figure
+from bench.board.render.style import COLOURS, DASHES, GREY, LIGHT, matrix, new_figure, render_figure
 from bench.board.render.training import attention_of, curves_of, draw_attention, draw_training
 from bench.stats import losses
 from bench.stats.regimes import CRISIS
@@ -22,10 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
-
-LEADERS = 3
 HEAT_LIMIT = 0.25
+PAIR_COLOURS = ("#B35806", "#F1A340", "#FEE0B6", "#F7F7F7", "#D8DAEB", "#998EC3", "#542788")
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,20 @@ class Drawing:
 
     @property
     def anchored(self) -> bool:
-        """Whether the anchor has a row."""
-        return any(row.entry == self.board.anchor for row in self.table.rows)
+        """Whether the anchor has a row, and another entry beside it."""
+        return len(self.table.rows) > 1 and any(row.entry == self.board.anchor for row in self.table.rows)
 
     @property
     def market_moves(self) -> bool:
         """Whether there is a market symbol, and it has variance."""
         symbols, market = self.scores.cells.symbols, self.board.market
         return market is not None and bool((self.scores.cells.target_var[:, symbols.index(market)] > 0).any())
+
+    def leaders(self, n: int, without: str = "") -> list[str]:
+        """The first n entries but one, and the skill reference, as far as it has finished."""
+        first = [row.entry for row in self.table.rows if row.entry != without][:n]
+        reference = self.board.skill_reference
+        return list(dict.fromkeys([*first, *({reference} & set(self.scores.scored) - {without})]))
 
 
 @dataclass(frozen=True)
@@ -59,75 +68,88 @@ class BoardFigure:
     make: Callable[[Drawing], Figure]
 
 
+FIGURES: dict[str, BoardFigure] = {}
+
+
+def figure(caption: str, applies: Callable[[Drawing], bool] = lambda it: True) -> Callable[..., Any]:
+    """Puts a function into the table of figures, under its own name."""
+
+    def register(make: Callable[[Drawing], Figure]) -> Callable[[Drawing], Figure]:
+        FIGURES[make.__name__] = BoardFigure(make.__name__, caption, applies, make)
+        return make
+
+    return register
+
+
 def figure_names(board: Board, gathered: Gathered) -> list[str]:
     """The figures that a board has, in the order of the page."""
-    return [figure.name for it in _drawing(board, gathered) for figure in FIGURES.values() if figure.applies(it)]
+    it = _drawing(board, gathered)
+    return [each.name for each in FIGURES.values() if it and each.applies(it)]
 
 
 def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
-    """The SVG of every figure of the board's headline task, by name."""
-    figures = [FIGURES[name] for name in board.figures]
-    return {each.name: render_figure(partial(each.make, it)) for it in _drawing(board, gathered) for each in figures}
+    """The SVG of every figure of the board's headline task, by name; every other one is drawn in a second process."""
+    chosen = [FIGURES[name] for name in board.figures]
+
+    def drawn(figures: list[BoardFigure]) -> dict[str, bytes]:
+        it = _drawing(board, gathered)
+        return {each.name: render_figure(partial(each.make, it)) for each in figures if it}
+
+    import_module("matplotlib.backends.backend_svg")  # once, before the fork
+    rest = aside(partial(drawn, chosen[1::2])) if len(chosen) > 1 else dict
+    return {**drawn(chosen[::2]), **rest()}
 
 
-def _drawing(board: Board, gathered: Gathered) -> list[Drawing]:
-    """What the figures of a board are drawn from; nothing where its headline task has no row."""
+def _drawing(board: Board, gathered: Gathered) -> Drawing | None:
+    """What the figures of a board are drawn from; None where its headline task has no row."""
     table = board.table(board.headline)
-    return [Drawing(board, table, gathered.tasks[board.headline], gathered)] if table and table.rows else []
+    return Drawing(board, table, gathered.tasks[board.headline], gathered) if table and table.rows else None
 
 
-def _pairs(it: Drawing) -> Figure:
+@figure("p-values of all pairs of entries (panel test, two-sided, not adjusted)", lambda it: len(it.table.rows) > 1)
+def pairs(it: Drawing) -> Figure:
     """Which pairs are told apart: row against column; colour is direction, depth is p."""
-    table = it.table
-    names = [row.entry for row in table.rows]
-    k = len(names)
-    p = np.array([[1.0 if value is None else value for value in line] for line in table.pair_p])
-    qlike = np.array([row.qlike for row in table.rows])
-    strength = np.select([p < 0.001, p < 0.01, p < 0.05], [3, 2, 1], 0) * np.sign(qlike[None, :] - qlike[:, None])
-    figure, axes = new_figure(1.6 + 0.38 * k, 1.5 + 0.38 * k)
-    colours = ["#B35806", "#F1A340", "#FEE0B6", "#F7F7F7", "#D8DAEB", "#998EC3", "#542788"]
     from matplotlib.colors import ListedColormap
 
-    axes.imshow(strength, cmap=ListedColormap(colours), vmin=-3.5, vmax=3.5)
-    for i in range(k):
-        for j in range(k):
-            if i != j:
-                shade = "white" if abs(strength[i, j]) == 3 else "black"
-                text = "·" if p[i, j] >= 0.05 else probability(p[i, j])
-                cell_text(axes, j, i, text, shade)
-    axes.set_xticks(range(k), names, rotation=90)
-    axes.set_yticks(range(k), names)
+    names = [row.entry for row in it.table.rows]
+    p = np.array([[1.0 if value is None else value for value in line] for line in it.table.pair_p])
+    qlike = np.array([row.qlike for row in it.table.rows])
+    strength = np.select([p < 0.001, p < 0.01, p < 0.05], [3, 2, 1], 0) * np.sign(qlike[None, :] - qlike[:, None])
+    texts = [
+        ["" if i == j else "·" if value >= 0.05 else probability(value) for j, value in enumerate(line)]
+        for i, line in enumerate(p)
+    ]
+    figure, axes = new_figure(1.6 + 0.38 * len(names), 1.5 + 0.38 * len(names))
+    matrix(axes, strength, texts, names, names, 3.5, cmap=ListedColormap(PAIR_COLOURS))
     axes.set_title(
-        f"{table.task}: row against column, p of the panel test, not adjusted\n"
+        f"{it.table.task}: row against column, p of the panel test, not adjusted\n"
         "violet: the row has the smaller QLIKE, orange: the larger\n"
         "pale: p < .05, middle: < .01, dark: < .001; a point: p ≥ .05",
         fontsize=8,
     )
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
     return figure
 
 
-def _cumulated(it: Drawing) -> Figure:
+@figure(
+    "daily mean QLIKE saved against {anchor}, summed over the score window; crisis months are shaded",
+    lambda it: it.anchored,
+)
+def cumulated(it: Drawing) -> Figure:
     """QLIKE saved against the anchor, summed up over days."""
-    board, table, scores = it.board, it.table, it.scores
+    anchor, scored, cells = it.board.anchor, it.scores.scored, it.scores.cells
     figure, axes = new_figure(8.0, 3.8)
-    base = scores.scored[board.anchor].qlike
-    dates = scores.cells.dates.astype("datetime64[D]")
-    first = [row.entry for row in table.rows if row.entry != board.anchor][:5]
-    shown = list(dict.fromkeys([*first, *({board.skill_reference} & set(scores.scored) - {board.anchor})]))
-    for i, entry in enumerate(shown):
-        saved = np.nancumsum(np.nanmean(base - scores.scored[entry].qlike, axis=1))
-        axes.plot(dates, saved, DASHES[i % 4], color=COLOURS[i % 7], lw=1.4, label=entry)
+    for i, entry in enumerate(it.leaders(5, without=anchor)):
+        saved = np.nancumsum(np.nanmean(scored[anchor].qlike - scored[entry].qlike, axis=1))
+        axes.plot(cells.dates, saved, DASHES[i % 4], color=COLOURS[i % 7], lw=1.4, label=entry)
     axes.axhline(0, color=GREY, lw=0.8)
-    _shade_crises(axes, dates, scores.cells.regimes["month"])
-    axes.set_ylabel(f"sum of daily mean QLIKE saved against {board.anchor}", fontsize=8)
-    axes.set_title(f"{table.task}: up is better than {board.anchor}; the first five rows and {board.skill_reference}")
+    _shade_crises(axes, cells.dates, cells.regimes["month"])
+    axes.set_ylabel(f"sum of daily mean QLIKE saved against {anchor}", fontsize=8)
+    axes.set_title(f"{it.table.task}: up is better than {anchor}; the first five rows and {it.board.skill_reference}")
     axes.legend(loc="upper left", ncols=2)
     return figure
 
 
-def _shade_crises(axes: Axes, dates: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
+def _shade_crises(axes: Axes, dates: NDArray[np.datetime64], labels: NDArray[np.str_]) -> None:
     """Grey bands over runs of crisis."""
     crisis = np.concatenate([[False], labels == CRISIS, [False]])
     edges = np.flatnonzero(crisis[1:] != crisis[:-1])
@@ -135,46 +157,24 @@ def _shade_crises(axes: Axes, dates: np.ndarray[Any, Any], labels: np.ndarray[An
         axes.axvspan(dates[first], dates[after - 1], color="#DDDDDD", lw=0, zorder=0)
 
 
-def _leaders(board: Board, table: TaskTable) -> list[str]:
-    """The first entries and the references, once each."""
-    return list(dict.fromkeys([*(row.entry for row in table.rows[: LEADERS - 1]), board.skill_reference]))
-
-
-def _market_vol(board: Board, scores: TaskScores) -> tuple[int, Any]:
-    column = scores.cells.symbols.index(board.market or "")
-    return column, losses.annualised_vol(scores.cells.target_var[:, column])
-
-
-def _volatility(it: Drawing) -> Figure:
+@figure("realised and forecast volatility of {market}", lambda it: it.market_moves)
+def volatility(it: Drawing) -> Figure:
     """Realised and forecast volatility of the market over time."""
-    board, table, scores = it.board, it.table, it.scores
     figure, axes = new_figure(8.0, 3.8)
-    column, realized_vol = _market_vol(board, scores)
-    dates = scores.cells.dates.astype("datetime64[D]")
-    axes.plot(dates, realized_vol, color="#BBBBBB", lw=0.8, label="realised")
-    for i, entry in enumerate(name for name in _leaders(board, table) if name in scores.scored):
-        forecast_vol = losses.annualised_vol(scores.scored[entry].forecast_var[:, column])
-        axes.plot(dates, forecast_vol, DASHES[i % 4], color=COLOURS[i % 7], lw=1.2, label=entry)
-    axes.set_ylabel("annualised volatility, %")
-    axes.set_title(f"{board.market}, {table.task}: realised and forecast")
-    axes.legend(loc="upper right", ncols=4)
+    _over_time(axes, it.scores, it.leaders(2), it.board.market or "")
+    axes.set_title(f"{it.board.market}, {it.table.task}: realised and forecast")
     return figure
 
 
-def _scatter(it: Drawing) -> Figure:
+@figure("realised against forecast volatility of {market}", lambda it: it.market_moves)
+def scatter(it: Drawing) -> Figure:
     """Realised against forecast volatility of the market, one panel an entry, logarithmic."""
-    board, table, scores = it.board, it.table, it.scores
-    from matplotlib.figure import Figure
-
-    column, realized_vol = _market_vol(board, scores)
-    shown = [name for name in _leaders(board, table) if name in scores.scored]
-    figure = Figure(figsize=(2.9 * len(shown) + 0.4, 3.3))
-    panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
-    for i, (axes, entry) in enumerate(zip(panels, shown, strict=True)):
-        forecast_vol = losses.annualised_vol(scores.scored[entry].forecast_var[:, column])
-        _one_on_the_other(axes, forecast_vol, realized_vol, COLOURS[i % 7])
+    shown = it.leaders(2)
+    figure, panels = new_figure(2.9 * len(shown) + 0.4, 3.3, 1, len(shown), sharex=True, sharey=True, squeeze=False)
+    for axes, entry, colour in zip(panels[0], shown, COLOURS, strict=False):
+        _one_on_the_other(axes, it.scores, entry, it.board.market or "", colour)
         axes.set_title(entry)
-    panels[0].set_ylabel(f"{board.market} realised, % a year")
+    panels[0, 0].set_ylabel(f"{it.board.market} realised, % a year")
     return figure
 
 
@@ -182,148 +182,122 @@ def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
     """Returns the SVG of one entry on one symbol: realised and forecast volatility over time, and one on the other."""
 
     def make() -> Figure:
-        from matplotlib.figure import Figure
-
-        column = scores.cells.symbols.index(symbol)
-        realized_vol = losses.annualised_vol(scores.cells.target_var[:, column])
-        forecast_vol = losses.annualised_vol(scores.scored[entry].forecast_var[:, column])
-        dates = scores.cells.dates.astype("datetime64[D]")
-        figure = Figure(figsize=(9.6, 3.4))
-        over_time, against = figure.subplots(1, 2, width_ratios=(2, 1))
-        over_time.plot(dates, realized_vol, color="#BBBBBB", lw=0.8, label="realised")
-        over_time.plot(dates, forecast_vol, color=COLOURS[0], lw=1.2, label=entry)
-        over_time.set_ylabel("annualised volatility, %")
+        figure, (over_time, against) = new_figure(9.6, 3.4, 1, 2, width_ratios=(2, 1))
+        _over_time(over_time, scores, [entry], symbol)
         over_time.set_title(f"{symbol}, {scores.cells.task.name}")
-        over_time.legend(loc="upper right", ncols=2)
-        _one_on_the_other(against, forecast_vol, realized_vol, COLOURS[0])
+        _one_on_the_other(against, scores, entry, symbol, COLOURS[0])
         against.set_ylabel("realised, % a year")
         return figure
 
     return render_figure(make)
 
 
-def _one_on_the_other(axes: Axes, forecast_vol: Array, realized_vol: Array, colour: str) -> None:
-    """Realised against forecast volatility on logarithmic axes, with the line of equality."""
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+def _vols(scores: TaskScores, entry: str, symbol: str) -> Any:
+    """Annualised realised and forecast volatility of a symbol, in percent."""
+    column = scores.cells.symbols.index(symbol)
+    pair = scores.cells.target_var, scores.scored[entry].forecast_var
+    return (losses.annualised_vol(values[:, column]) for values in pair)
 
+
+def _over_time(axes: Axes, scores: TaskScores, entries: list[str], symbol: str) -> None:
+    """Realised volatility of a symbol, and the forecasts of some entries."""
+    realized_vol, _ = _vols(scores, entries[0], symbol)
+    axes.plot(scores.cells.dates, realized_vol, color=LIGHT, lw=0.8, label="realised")
+    for i, entry in enumerate(entries):
+        _, forecast_vol = _vols(scores, entry, symbol)
+        axes.plot(scores.cells.dates, forecast_vol, DASHES[i], color=COLOURS[i], lw=1.2, label=entry)
+    axes.set_ylabel("annualised volatility, %")
+    axes.legend(loc="upper right", ncols=len(entries) + 1)
+
+
+def _one_on_the_other(axes: Axes, scores: TaskScores, entry: str, symbol: str, colour: str) -> None:
+    """Realised against forecast volatility on logarithmic axes, with the line of equality."""
+    realized_vol, forecast_vol = _vols(scores, entry, symbol)
     positive = realized_vol > 0
     low, high = 0.8 * float(realized_vol[positive].min()), 1.2 * float(realized_vol.max())
     axes.scatter(forecast_vol[positive], realized_vol[positive], s=8, alpha=0.5, color=colour, lw=0, rasterized=True)
     axes.plot([low, high], [low, high], color=GREY, lw=0.8)
     axes.set(xscale="log", yscale="log", xlabel="forecast, % a year")
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high]
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
-        axis.set_minor_formatter(NullFormatter())
-        axis.set_ticks([t for t in (1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high])
+        axis.set_ticks(ticks, map(str, ticks))
+        axis.set_ticks([], minor=True)
 
 
-def _cost(it: Drawing) -> Figure:
+@figure("QLIKE against seconds of fitting (resolved to a millisecond), with the Pareto front")
+def cost(it: Drawing) -> Figure:
     """QLIKE against seconds of fitting; the step is what no cheaper entry undercuts."""
-    board, table = it.board, it.table
-    figure, axes = new_figure(7.6, max(4.0, 0.9 + 0.19 * len(table.rows)))
-    seconds = {card.entry: max(card.fit_seconds, 0.001) for card in board.cards}
-    points = sorted((seconds[row.entry], row.qlike, row.entry) for row in table.rows if row.entry in seconds)
-    tier = {row.entry: row.tier for row in table.rows}
-    front: list[tuple[float, float]] = []
-    for cost, qlike, _ in points:
-        if not front or qlike < front[-1][1]:
-            front.append((cost, qlike))
-    right = max(cost for cost, _, _ in points) * 3
-    axes.step([c for c, _ in front] + [right], [q for _, q in front] + [front[-1][1]], where="post", color=GREY, lw=1)
-    for cost, qlike, entry in points:
-        inside = tier[entry] == 1
-        axes.scatter([cost], [qlike], s=28, color=COLOURS[0 if inside else 1], zorder=3, marker="o" if inside else "^")
-    axes.set_xscale("log")
+    spent = {card.entry: max(card.fit_seconds, 0.001) for card in it.board.cards}
+    rows = sorted((row for row in it.table.rows if row.entry in spent), key=lambda row: spent[row.entry])
+    seconds, qlike = np.array([spent[row.entry] for row in rows]), np.array([row.qlike for row in rows])
+    inside, right = np.array([row.tier == 1 for row in rows]), 3 * seconds.max()
+    figure, axes = new_figure(7.6, max(4.0, 0.9 + 0.19 * len(rows)))
+    front = np.minimum.accumulate(qlike)
+    axes.step([*seconds, right], [*front, front[-1]], where="post", color=GREY, lw=1)
+    for chosen, colour, marker in ((inside, COLOURS[0], "o"), (~inside, COLOURS[1], "^")):
+        axes.scatter(seconds[chosen], qlike[chosen], s=28, color=colour, marker=marker, zorder=3)
+    margin = 0.06 * (qlike.max() - qlike.min()) or 0.05 * qlike.max()
+    axes.set(
+        xscale="log", xlabel="seconds of fitting, all seeds and tasks, log scale", ylabel="QLIKE",
+        ylim=(qlike.min() - margin, qlike.max() + margin),
+    )  # fmt: skip
     axes.set_xlim(right=right)
-    top = max(qlike for _, qlike, _ in points)
-    bottom = min(qlike for _, qlike, _ in points)
-    margin = 0.06 * (top - bottom) or 0.05 * top
-    axes.set_ylim(bottom - margin, top + margin)
-    _labels_at_the_right(axes, points, right)
-    axes.set_xlabel("seconds of fitting, all seeds and tasks, log scale")
-    axes.set_ylabel("QLIKE")
-    axes.set_title(f"{table.task}: circles are in the 90 % confidence set; the step is the Pareto front")
+    axes.xaxis.set_major_formatter("{x:g}")  # powers in TeX take longer than the rest of the figure
+    _names_at_the_right(axes, [row.entry for row in rows], seconds, qlike)
+    axes.set_title(f"{it.table.task}: circles are in the 90 % confidence set; the step is the Pareto front")
     return figure
 
 
-def _labels_at_the_right(axes: Axes, points: list[tuple[float, float, str]], right: float) -> None:
+def _names_at_the_right(axes: Axes, names: list[str], x: NDArray[Any], y: NDArray[Any]) -> None:
     """Names in a column beside the axes, in the order of the points and never on top of one another."""
-    low, high = axes.get_ylim()
-    least, ordered = (high - low) / max(len(points), 18), sorted(points, key=lambda point: point[1])
-    heights: list[float] = []
-    for _, qlike, _ in ordered:
-        heights.append(max(qlike, heights[-1] + least) if heights else max(qlike, low))
-    excess = max(0.0, heights[-1] - high)
-    for i in reversed(range(len(heights))):  # push back down what was pushed out at the top
-        ceiling = high if i == len(heights) - 1 else heights[i + 1] - least
-        heights[i] = min(heights[i], ceiling) if excess else heights[i]
-    for (cost, qlike, entry), height in zip(ordered, heights, strict=True):
-        axes.annotate(
-            entry, (cost, qlike), xytext=(right * 1.15, height), fontsize=7, va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "#CCCCCC", "lw": 0.5, "shrinkB": 3},
-        )  # fmt: skip
+    (low, high), order = axes.get_ylim(), np.argsort(y, kind="stable")
+    steps = np.arange(len(y)) * (high - low) / max(len(y), 18)
+    heights = np.maximum.accumulate(y[order] - steps) + steps
+    heights[-1] = min(heights[-1], high)
+    heights = np.minimum.accumulate((heights - steps)[::-1])[::-1] + steps  # what was pushed out at the top comes back
+    edge = axes.get_xlim()[1] * 1.15
+    for i, height in zip(order, heights, strict=True):
+        (line,) = axes.plot([x[i], edge], [y[i], height], color="#CCCCCC", lw=0.5, zorder=1, clip_on=False)
+        line.set_in_layout(False)
+        axes.text(edge, height, f" {names[i]}", fontsize=7, va="center")
 
 
-def _symbols(it: Drawing) -> Figure:
+@figure(
+    "QLIKE by symbol relative to {anchor}, in percent; colours end at 25 %; {market} is marked",
+    lambda it: it.board.anchor in it.scores.scored,
+)
+def symbols(it: Drawing) -> Figure:
     """QLIKE by symbol relative to the anchor, percent."""
-    board, table, scores = it.board, it.table, it.scores
-    names = [row.entry for row in table.rows]
-    anchor = next(row for row in table.rows if row.entry == board.anchor)
-    base = np.array(anchor.symbol_qlike, dtype=float)  # None, a symbol without cells, becomes NaN
-    ratio = np.array([row.symbol_qlike for row in table.rows], dtype=float) / np.where(base > 0, base, np.nan) - 1
-    figure, axes = new_figure(max(6.4, 2.0 + 0.34 * ratio.shape[1]), 1.3 + 0.3 * len(names))
-    axes.imshow(ratio, cmap="PuOr_r", vmin=-HEAT_LIMIT, vmax=HEAT_LIMIT, aspect="auto")
-    for i, line in enumerate(ratio):
-        for j, value in enumerate(line):
-            if np.isfinite(value) and names[i] != board.anchor:
-                shade = "white" if abs(value) > 0.7 * HEAT_LIMIT else "black"
-                cell_text(axes, j, i, f"{100 * value:+.0f}", shade)
-    labels = [f"{s} (market)" if s == board.market else s for s in scores.cells.symbols]
-    axes.set_xticks(range(len(labels)), labels, rotation=90)
-    axes.set_yticks(range(len(names)), names)
+    board, names = it.board, [row.entry for row in it.table.rows]
+    qlike = np.array([row.symbol_qlike for row in it.table.rows], dtype=float)  # None, without cells, becomes NaN
+    base = qlike[names.index(board.anchor)]
+    ratio = qlike / np.where(base > 0, base, np.nan) - 1
+    texts = [
+        [f"{100 * value:+.0f}" if np.isfinite(value) and name != board.anchor else "" for value in line]
+        for name, line in zip(names, ratio, strict=True)
+    ]
+    labels = [f"{s} (market)" if s == board.market else s for s in it.scores.cells.symbols]
+    figure, axes = new_figure(max(6.4, 2.0 + 0.34 * len(labels)), 1.3 + 0.3 * len(names))
+    matrix(axes, ratio, texts, names, labels, HEAT_LIMIT, cmap="PuOr_r", aspect="auto")
     axes.set_title(
-        f"{table.task}: QLIKE by symbol relative to {board.anchor}, %\n(violet: smaller; colours end at ±25)",
+        f"{it.table.task}: QLIKE by symbol relative to {board.anchor}, %\n(violet: smaller; colours end at ±25)",
         fontsize=9,
     )
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
     return figure
 
 
-TABLE = (
-    BoardFigure(
-        "pairs", "p-values of all pairs of entries (panel test, two-sided, not adjusted)",
-        lambda it: len(it.table.rows) > 1, _pairs,
-    ),
-    BoardFigure(
-        "cumulated",
-        "daily mean QLIKE saved against {anchor}, summed over the score window; crisis months are shaded",
-        lambda it: it.anchored and len(it.table.rows) > 1, _cumulated,
-    ),
-    BoardFigure(
-        "volatility", "realised and forecast volatility of {market}", lambda it: it.market_moves, _volatility,
-    ),
-    BoardFigure(
-        "scatter", "realised against forecast volatility of {market}", lambda it: it.market_moves, _scatter,
-    ),
-    BoardFigure(
-        "cost", "QLIKE against seconds of fitting (resolved to a millisecond), with the Pareto front",
-        lambda it: True, _cost,
-    ),
-    BoardFigure(
-        "symbols", "QLIKE by symbol relative to {anchor}, in percent; colours end at 25 %; {market} is marked",
-        lambda it: it.anchored, _symbols,
-    ),
-    BoardFigure(
-        "training", "losses by epoch of the entries that record them, with the epochs that were kept",
-        lambda it: bool(curves_of(it.gathered.runs, it.board.headline)),
-        lambda it: draw_training(curves_of(it.gathered.runs, it.board.headline)),
-    ),
-    BoardFigure(
-        "attention", "attention by lag of the entries that keep it",
-        lambda it: bool(attention_of(it.gathered.runs, it.board.headline)),
-        lambda it: draw_attention(attention_of(it.gathered.runs, it.board.headline)),
-    ),
-)  # fmt: skip
-FIGURES = {figure.name: figure for figure in TABLE}
-"""The figures of a board, in the order of the page."""
+@figure(
+    "losses by epoch of the entries that record them, with the epochs that were kept",
+    lambda it: bool(curves_of(it.gathered.runs, it.board.headline)),
+)
+def training(it: Drawing) -> Figure:
+    """How the headline task's entries were trained."""
+    return draw_training(curves_of(it.gathered.runs, it.board.headline))
+
+
+@figure(
+    "attention by lag of the entries that keep it", lambda it: bool(attention_of(it.gathered.runs, it.board.headline))
+)
+def attention(it: Drawing) -> Figure:
+    """What the headline task's entries attend to."""
+    return draw_attention(attention_of(it.gathered.runs, it.board.headline))

@@ -27,16 +27,11 @@ def _p(row: Row, name: str) -> str:
     return probability(row.tests[name].p_holm) if name in row.tests else NONE
 
 
-def _skill(row: Row) -> str:
-    interval = "" if row.skill_low is None else f" [{percent(row.skill_low)}, {percent(row.skill_high)}]"
-    return percent(row.skill) + interval
-
-
 P_NOTE = "p: panel test of equal QLIKE, two-sided, Holm over the rows."
 FIXED = {
     "tier": Column("tier", lambda row, board: str(row.tier), "Tier 1: the 90 % model confidence set."),
     "skill": Column(
-        "skill vs {reference}, %", lambda row, board: _skill(row),
+        "skill vs {reference}, %", lambda row, board: percent(row.skill, row.skill_low, row.skill_high),
         "Skill: 1 less the geometric mean over symbols of QLIKE over that of {reference}, 90 % interval.",
     ),
     "wins": Column(

@@ -1,13 +1,15 @@
-"""A board as markdown."""
+"""A board as markdown. A table is a list of columns: a head, and what prints the cell of a row."""
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Callable
+from functools import partial
 
-from bench.board.model import Absent, Board, Card, Row, TaskTable
+from bench.board.model import Absent, Board, Card, Conditional, Row, TaskTable
 from bench.board.render.figures import FIGURES
 from bench.board.render.footnotes import conventions
-from bench.board.render.numbers import NONE, grid, loss, percent, plain_text, probability
+from bench.board.render.numbers import NONE, Columns, difference, loss, percent, plain_text, probability
+from bench.board.render.numbers import table as as_table
 from bench.stats.metrics import METRICS, Metric, columns
 from bench.stats.regimes import CALM, CRISIS
 
@@ -20,13 +22,14 @@ def render(board: Board) -> str:
     for table in board.tables:
         parts += [f"## {table.task}", _about(board, table), _scores(board, table), _absent(table.absent)]
         if table.rows:
-            parts.append(_details("More scores", [_more(board, table)]))
-            parts.append(_details("By regime", _regimes(board, table)))
+            regimes = "\n\n".join(filter(None, [*_regimes(board, table), _conditionals(board, table)]))
+            for summary, text in (("More scores", _more(board, table)), ("By regime", regimes)):
+                parts.append(f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>" if text else "")
         if any(row.true_qlike is not None for row in table.rows):
             parts.append(_truth(table))
-    parts += [_figures(board), _luck(board)]
-    parts += ["## What each entry reads and costs", _costs(board), "## How to read this", conventions(board)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    parts += [_figures(board), _luck(board), "## What each entry reads and costs", _costs(board)]
+    parts += ["## How to read this", conventions(board)]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def render_headline(board: Board, rows: int | None = None) -> str:
@@ -35,40 +38,28 @@ def render_headline(board: Board, rows: int | None = None) -> str:
     if table is None:
         return f"{board.dataset} {board.split}: no result of {board.headline}"
     parts = [f"{board.dataset} {board.split}, {table.task}", _scores(board, table, rows), _absent(table.absent)]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _details(summary: str, tables: list[str]) -> str:
-    tables = [table for table in tables if table]
-    return f"<details><summary>{summary}</summary>\n\n" + "\n\n".join(tables) + "\n\n</details>" if tables else ""
+    return "\n\n".join(filter(None, parts))
 
 
 # The head and the tables of a task ------------------------------------------------------------------
 
 
 def _head(board: Board) -> str:
-    windows = {name: f"{first} to {last or 'now'}" for name, (first, last) in board.windows.items()}
+    windows = ", ".join(f"{name} {first} to {last or 'now'}" for name, (first, last) in board.windows.items())
     table = board.table(board.headline)
+    title = f"study `{board.study}` on {board.split}" if board.study else f"{board.split} leaderboard"
     lines = [
-        f"# {board.dataset}: study `{board.study}` on {board.split}"
-        if board.study
-        else f"# {board.dataset}: {board.split} leaderboard",
+        f"# {board.dataset}: {title}",
         f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}; protocol {board.protocol}; "
         f"bars `{board.data_identity[:16]}`.",
-        f"Fit {windows['fit']}, select {windows['select']}, score {windows['score']}"
-        + (f" ({table.n_origins} origins for {table.task})." if table else "."),
-        (
-            f"Noise floor: a perfect {board.headline} forecast would score a QLIKE of about {board.noise_floor:.3f}, "
-            "since the measure is a noisy proxy of the variance. "
-            if board.noise_floor is not None
-            else ""
-        )
-        + (
-            f"Smallest resolvable gap on {table.task}: {table.gap:.4f}."
-            if table and table.gap is not None
-            else f"There is no resolvable gap to show: it needs `{board.anchor}` and an entry that differs from it."
-        ),
+        windows.capitalize() + (f" ({table.n_origins} origins for {table.task})." if table else "."),
+        f"There is no resolvable gap to show: it needs `{board.anchor}` and an entry that differs from it.",
     ]
+    if table and table.gap is not None:
+        lines[-1] = f"Smallest resolvable gap on {table.task}: {table.gap:.4f}."
+    if board.noise_floor is not None:
+        floor = f"Noise floor: a perfect {board.headline} forecast would score a QLIKE of about {board.noise_floor:.3f}"
+        lines[-1] = f"{floor}, since the measure is a noisy proxy of the variance. {lines[-1]}"
     return "\n\n".join(lines)
 
 
@@ -92,41 +83,34 @@ def _about(board: Board, table: TaskTable) -> str:
     return text
 
 
+def _entry(row: Row | Card) -> str:
+    return f"`{row.entry}`"
+
+
+def _metric(metric: Metric, board: Board, table: TaskTable) -> tuple[str, Callable[[Row], str]]:
+    """The column of a metric; at the head of a yardstick's stands the baseline's value, in brackets."""
+    title = metric.title.format(baseline=board.baseline)
+    values = [row.scores[metric.name] for row in table.rows if row.entry == board.baseline and metric.yardstick]
+    title += "".join(f" ({metric.printed(value)})" for value in values if value is not None)
+    return title, lambda row: metric.printed(row.scores[metric.name])
+
+
 def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
     if not table.rows:
         return "No entry has finished this task."
-    reference, anchor = board.skill_reference, board.anchor
-    ranking, *others = columns("main", table.rows[0].scores)
-    headers = ["tier", "entry", ranking.title, f"skill vs {reference} %", "wins"]
-    headers += [_head_of(metric, board, table) for metric in others]
-    tested = [name for name in dict.fromkeys([reference, anchor]) if any(name in row.tests for row in table.rows)]
-    headers += [f"p vs {name}" for name in tested]
-
-    def cells(row: Row) -> list[str]:
-        own = " (direct)" if table.derived_from and not row.derived else ""
-        return [
-            str(row.tier), f"`{row.entry}`{own}", ranking.printed(row.scores[ranking.name]), _skill(row),
-            NONE if row.wins is None else f"{row.wins}/{table.n_symbols}",
-            *(metric.printed(row.scores[metric.name]) for metric in others), *(_p(row, name) for name in tested),
-        ]  # fmt: skip
-
-    shown = table.rows if rows is None else table.rows[:rows]
-    return grid(headers, map(cells, shown), left=2)
-
-
-def _head_of(metric: Metric, board: Board, table: TaskTable) -> str:
-    """The head of a metric's column; of a yardstick the baseline's value stands in brackets."""
-    title = metric.title.format(baseline=board.baseline)
-    values = [row.scores[metric.name] for row in table.rows if row.entry == board.baseline and metric.yardstick]
-    return title + "".join(f" ({metric.printed(value)})" for value in values if value is not None)
-
-
-def _skill(row: Row) -> str:
-    if row.skill is None:
-        return NONE
-    if row.skill_low is None:
-        return percent(row.skill)
-    return f"{percent(row.skill)} [{percent(row.skill_low)}, {percent(row.skill_high)}]"
+    ranking, *others = (_metric(metric, board, table) for metric in columns("main", table.rows[0].scores))
+    references = dict.fromkeys([board.skill_reference, board.anchor])
+    tested = [name for name in references if any(name in row.tests for row in table.rows)]
+    shown: Columns[Row] = [
+        ("tier", lambda row: str(row.tier)),
+        ("entry", lambda row: _entry(row) + (" (direct)" if table.derived_from and not row.derived else "")),
+        ranking,
+        (f"skill vs {board.skill_reference} %", lambda row: percent(row.skill, row.skill_low, row.skill_high)),
+        ("wins", lambda row: NONE if row.wins is None else f"{row.wins}/{table.n_symbols}"),
+        *others,
+        *((f"p vs {name}", partial(_p, reference=name)) for name in tested),
+    ]
+    return as_table(table.rows[:rows], shown, left=2)
 
 
 def _p(row: Row, reference: str) -> str:
@@ -140,79 +124,85 @@ def _p(row: Row, reference: str) -> str:
 
 
 def _more(board: Board, table: TaskTable) -> str:
-    market = [f"QLIKE {board.market}"] if board.market else []
     names = table.rows[0].scores
-    metrics, tested = columns("more", names), [metric for metric in METRICS.values() if metric.p_name in names]
-    headers = ["entry", *market, *(metric.title.format(baseline=board.baseline) for metric in metrics)]
-    headers += [f"symbols better / worse than {board.anchor}"]
-    headers += [*(f"p of {metric.title} ({board.baseline})" for metric in tested), "p in the set"]
-    rows = [
-        [
-            f"`{row.entry}`", *([loss(row.market_qlike)] if market else []),
-            *(metric.printed(row.scores[metric.name]) for metric in metrics),
-            NONE if row.symbols_better is None else f"{row.symbols_better} / {row.symbols_worse}",
-            *(NONE if (p := row.scores[metric.p_name]) is None else probability(p) for metric in tested),
-            probability(row.set_p_value),
-        ]
-        for row in table.rows
+    tested = [metric for metric in METRICS.values() if metric.p_name in names]
+
+    def yardstick(row: Row, name: str) -> str:
+        return NONE if row.scores[name] is None else probability(row.scores[name])
+
+    def symbols(row: Row) -> str:
+        return NONE if row.symbols_better is None else f"{row.symbols_better} / {row.symbols_worse}"
+
+    market: Columns[Row] = [(f"QLIKE {board.market}", lambda row: loss(row.market_qlike))] if board.market else []
+    shown: Columns[Row] = [
+        ("entry", _entry),
+        *market,
+        *((metric.title.format(baseline=board.baseline), _metric(metric, board, table)[1])
+          for metric in columns("more", names)),
+        (f"symbols better / worse than {board.anchor}", symbols),
+        *((f"p of {metric.title} ({board.baseline})", partial(yardstick, name=metric.p_name)) for metric in tested),
+        ("p in the set", lambda row: probability(row.set_p_value)),
     ]  # fmt: skip
-    return grid(headers, rows)
+    return as_table(table.rows, shown)
 
 
 def _regimes(board: Board, table: TaskTable) -> list[str]:
     """One table for each definition of a regime."""
-    tables, names = [], table.rows[0].scores
-    metrics = [metric for metric in METRICS.values() if metric.by_regime and metric.name in names]
-    for name, title in (("month", "by calendar month of the target"), ("origin", "by the VIX at the origin")):
-        counts = table.regime_counts[name]
+    tables = []
+    metrics = [metric for metric in METRICS.values() if metric.by_regime and metric.name in table.rows[0].scores]
+    for definition, title in (("month", "by calendar month of the target"), ("origin", "by the VIX at the origin")):
+        counts = table.regime_counts[definition]
         labels = [label for label in (CALM, CRISIS) if counts.get(label)]
-        if not labels:
-            continue
-        heads = [f"{metric.title} {label}" for metric in metrics for label in labels]
-        sizes = [f" (n={counts[label]})" for label in labels]
-        headers = [title, *(head + size for head, size in zip_longest(heads, sizes, fillvalue=""))]
-        headers += [f"skill vs {board.skill_reference} {label} %" for label in labels]
-        rows = []
-        for row in table.rows:
-            scores = [row.regimes[name][label] for label in labels]
-            cells = [metric.printed(score[metric.name]) for metric in metrics for score in scores]
-            rows.append([f"`{row.entry}`", *cells, *(percent(score["skill"]) for score in scores)])
-        tables.append(grid(headers, rows))
-    tables.append(_conditionals(board, table))
+        shown: list[tuple[str, Callable[[Row], str]]] = [(title, _entry)]
+        for metric in metrics:
+            for label in labels:
+                size = f" (n={counts[label]})" if metric is metrics[0] else ""
+                cell = partial(_in_regime, definition, label, metric.name, metric.printed)
+                shown.append((f"{metric.title} {label}{size}", cell))
+        for label in labels:
+            head = f"skill vs {board.skill_reference} {label} %"
+            shown.append((head, partial(_in_regime, definition, label, "skill", percent)))
+        tables += [as_table(table.rows, shown)] if labels else []
     return tables
+
+
+def _in_regime(definition: str, label: str, score: str, printed: Callable[[float | None], str], row: Row) -> str:
+    return printed(row.regimes[definition][label][score])
 
 
 def _conditionals(board: Board, table: TaskTable) -> str:
     """Whether the difference from the skill reference depends on the regime at the origin."""
-    rows = [
-        [
-            f"`{row.entry}`", f"{given.calm_difference:+.4f}", f"{given.crisis_difference:+.4f}",
-            probability(given.p_value), probability(given.shift_p_value), probability(given.shift_p_holm),
-        ]
-        for row in table.rows if (given := row.conditional) is not None
-    ]  # fmt: skip
-    headers = [f"QLIKE less that of {board.skill_reference}", "calm origin", "crisis origin", "GW p", "change p"]
-    return grid([*headers, "change p, Holm"], rows) if rows else ""
+    given = [(_entry(row), row.conditional) for row in table.rows if row.conditional is not None]
+    shown: Columns[tuple[str, Conditional]] = [
+        (f"QLIKE less that of {board.skill_reference}", lambda pair: pair[0]),
+        ("calm origin", lambda pair: difference(pair[1].calm_difference)),
+        ("crisis origin", lambda pair: difference(pair[1].crisis_difference)),
+        ("GW p", lambda pair: probability(pair[1].p_value)),
+        ("change p", lambda pair: probability(pair[1].shift_p_value)),
+        ("change p, Holm", lambda pair: probability(pair[1].shift_p_holm)),
+    ]
+    return as_table(given, shown) if given else ""
 
 
 def _truth(table: TaskTable) -> str:
     """Order by proxy and by true variance, on simulated bars."""
     by_proxy = sorted(table.rows, key=lambda row: row.qlike)
     by_truth = sorted(table.rows, key=lambda row: row.true_qlike or 0.0)
-    rows = [
-        [f"`{row.entry}`", loss(row.qlike), str(i), loss(row.true_qlike), str(by_truth.index(row) + 1)]
-        for i, row in enumerate(by_proxy, start=1)
-    ]
     tau = NONE if table.truth_agreement is None else f"{table.truth_agreement:.2f}"
     text = f"Bars are simulated, so the true variance is known. Agreement of the two orders (Kendall's tau): {tau}."
-    return text + "\n\n" + grid(["entry", "QLIKE, proxy", "place", "QLIKE, truth", "place"], rows)
+    return text + "\n\n" + as_table(by_proxy, [
+        ("entry", _entry),
+        ("QLIKE, proxy", lambda row: loss(row.qlike)), ("place", lambda row: str(by_proxy.index(row) + 1)),
+        ("QLIKE, truth", lambda row: loss(row.true_qlike)), ("place", lambda row: str(by_truth.index(row) + 1)),
+    ])  # fmt: skip
 
 
 def _absent(absent: list[Absent]) -> str:
-    if not absent:
-        return ""
-    rows = ([f"`{row.entry}`", row.state, plain_text(row.reason)] for row in absent)
-    return grid(["without scores", "state", "reason"], rows, left=3)
+    shown: Columns[Absent] = [
+        ("without scores", lambda row: f"`{row.entry}`"), ("state", lambda row: row.state),
+        ("reason", lambda row: plain_text(row.reason)),
+    ]  # fmt: skip
+    return as_table(absent, shown, left=3) if absent else ""
 
 
 # The board as a whole -------------------------------------------------------------------------------
@@ -221,68 +211,26 @@ def _absent(absent: list[Absent]) -> str:
 def _figures(board: Board) -> str:
     if not board.figures:
         return ""
-    images = [
-        f"![{caption}](figures/{name}.svg)\n\n*{caption[0].upper()}{caption[1:]}.*"
-        for name in board.figures
-        if (caption := FIGURES[name].caption.format(anchor=board.anchor, market=board.market))
-    ]
+    captions = {name: FIGURES[name].caption.format(anchor=board.anchor, market=board.market) for name in board.figures}
+    images = [f"![{text}](figures/{name}.svg)\n\n*{text[0].upper()}{text[1:]}.*" for name, text in captions.items()]
     return "\n\n".join([f"## Figures ({board.headline})", *images])
 
 
 def _luck(board: Board) -> str:
     if not board.luck or board.other_split is None:
         return ""
-    headers = ["entry", f"QLIKE {board.split}", "place", f"QLIKE {board.other_split}", "place", "tuned on"]
-    rows = [
-        [f"`{row.entry}`", loss(row.qlike), str(row.place), loss(row.other_qlike), str(row.other_place),
-         row.tuned_on or NONE]
-        for row in board.luck
-    ]  # fmt: skip
-    title = f"## {board.split.capitalize()} and {board.other_split} side by side ({board.headline})"
     text = (
         "Places by QLIKE, for a look at who was lucky. They are descriptions: no test lies behind them, and what the "
         f"tests tell apart on {board.other_split} is on its own board. Rows tuned on a split look better there."
     )
-    return "\n\n".join([title, text, grid(headers, rows)])
-
-
-def _costs(board: Board) -> str:
-    several = any(card.seeds > 1 for card in board.cards)
-    headers = ["entry", "version", "runs", "reads", "refit every", "seeds", *(["± seeds"] if several else [])]
-    headers += ["parameters", "fit s", "ms per origin", "peak MB", "forecasts"]
-    rows = [
-        [
-            f"`{card.entry}`" + (" †" if card.warnings else ""), card.version, str(card.runs),
-            " + ".join(READS[name] for name in card.reads), NONE if card.refit is None else str(card.refit),
-            str(card.seeds), *([NONE if card.seed_spread is None else f"{card.seed_spread:.4f}"] if several else []),
-            NONE if card.parameters is None else str(card.parameters), f"{card.fit_seconds:.1f}",
-            f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}", _reproduced(card),
-        ]
-        for card in board.cards
-    ]  # fmt: skip
-    machines = sorted({card.hardware for card in board.cards if card.hardware})
-    notes = [
-        f"† {card.entry}: {card.warnings} warning{'s' if card.warnings > 1 else ''} in its run record."
-        for card in board.cards if card.warnings
-    ]  # fmt: skip
-    made_on = [f"Made on {'; '.join(machines)}."] if machines else []
-    made_again: dict[str, list[str]] = {}
-    for card in board.cards:
-        if any(card.reproduced.values()):
-            made_again.setdefault(card.reproduced_on, []).append(f"`{card.entry}`")
-    made_on += [f"Reproduced on {plain_text(on)}: {', '.join(names)}." for on, names in sorted(made_again.items())]
-    return "\n\n".join([grid(headers, rows), *notes, *made_on, *_isolation(board)])
-
-
-def _isolation(board: Board) -> list[str]:
-    """At which level the entries ran, as far as that was recorded."""
-    entries: dict[str, list[str]] = {}
-    for card in board.cards:
-        if card.isolation:
-            entries.setdefault(" and ".join(card.isolation), []).append(f"`{card.entry}`")
-    everybody = len(entries) == 1 and len(*entries.values()) == len(board.cards)
-    levels = [level if everybody else f"{level} for {', '.join(names)}" for level, names in sorted(entries.items())]
-    return [f"Isolation: {'; '.join(levels)}."] if levels else []
+    shown = as_table(board.luck, [
+        ("entry", lambda row: f"`{row.entry}`"),
+        (f"QLIKE {board.split}", lambda row: loss(row.qlike)), ("place", lambda row: str(row.place)),
+        (f"QLIKE {board.other_split}", lambda row: loss(row.other_qlike)), ("place", lambda row: str(row.other_place)),
+        ("tuned on", lambda row: row.tuned_on or NONE),
+    ])  # fmt: skip
+    title = f"## {board.split.capitalize()} and {board.other_split} side by side ({board.headline})"
+    return "\n\n".join([title, text, shown])
 
 
 def _reproduced(card: Card) -> str:
@@ -292,3 +240,47 @@ def _reproduced(card: Card) -> str:
         return "self-reported"
     some = f" ({', '.join(days)})" if len(days) < len(card.reproduced) else ""
     return f"reproduced {min(days.values())}{some}"
+
+
+COSTS: list[tuple[str, Callable[[Card], str]]] = [
+    ("entry", lambda card: _entry(card) + (" †" if card.warnings else "")),
+    ("version", lambda card: card.version),
+    ("runs", lambda card: str(card.runs)),
+    ("reads", lambda card: " + ".join(READS[name] for name in card.reads)),
+    ("refit every", lambda card: NONE if card.refit is None else str(card.refit)),
+    ("seeds", lambda card: str(card.seeds)),
+    ("± seeds", lambda card: NONE if card.seed_spread is None else f"{card.seed_spread:.4f}"),
+    ("parameters", lambda card: NONE if card.parameters is None else str(card.parameters)),
+    ("fit s", lambda card: f"{card.fit_seconds:.1f}"),
+    ("ms per origin", lambda card: f"{card.forecast_ms:.2f}"),
+    ("peak MB", lambda card: f"{card.peak_memory_mb:.0f}"),
+    ("forecasts", _reproduced),
+]
+
+
+def _costs(board: Board) -> str:
+    several = any(card.seeds > 1 for card in board.cards)
+    notes = [
+        f"† {card.entry}: {card.warnings} warning{'s' if card.warnings > 1 else ''} in its run record."
+        for card in board.cards if card.warnings
+    ]  # fmt: skip
+    if machines := sorted({card.hardware for card in board.cards if card.hardware}):
+        notes.append(f"Made on {'; '.join(machines)}.")
+    made_again = _grouped(board, lambda card: card.reproduced_on if any(card.reproduced.values()) else None)
+    notes += [f"Reproduced on {plain_text(on)}: {', '.join(names)}." for on, names in made_again]
+    levels = _grouped(board, lambda card: " and ".join(card.isolation) or None)
+    if len(levels) == 1 and len(levels[0][1]) == len(board.cards):
+        notes.append(f"Isolation: {levels[0][0]}.")
+    elif levels:
+        told = (f"{level} for {', '.join(names)}" for level, names in levels)
+        notes.append(f"Isolation: {'; '.join(told)}.")
+    return "\n\n".join([as_table(board.cards, [each for each in COSTS if several or each[0] != "± seeds"]), *notes])
+
+
+def _grouped(board: Board, what: Callable[[Card], str | None]) -> list[tuple[str, list[str]]]:
+    """The entries of which something is the same, sorted by it; those without it left out."""
+    found: dict[str, list[str]] = {}
+    for card in board.cards:
+        if (value := what(card)) is not None:
+            found.setdefault(value, []).append(_entry(card))
+    return sorted(found.items())

@@ -9,6 +9,8 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008): told apart under all common kinds of colour blindness."""
 DASHES = ("-", "--", "-.", ":")
-GREY = "#666666"
+GREY, LIGHT = "#666666", "#BBBBBB"
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "volmark",
@@ -53,14 +55,27 @@ def render_figure(make: Callable[[], Figure]) -> bytes:
     return sink.getvalue()
 
 
-def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of that size in inches, and its axes."""
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure of that size in inches, and its axes: one, or an array of them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
-    return figure, figure.subplots()
+    return figure, figure.subplots(rows, columns, **options)
 
 
-def cell_text(axes: Axes, j: int, i: int, text: str, colour: str) -> None:
-    """Text in a cell of a picture; the layout need not measure it, which would take most of the drawing's time."""
-    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour).set_in_layout(False)
+def matrix(
+    axes: Axes, values: NDArray[Any], texts: list[list[str]], rows: list[str], columns: list[str], limit: float,
+    **options: Any,
+) -> None:  # fmt: skip
+    """A picture of a matrix, colours from -limit to limit, with a text in each cell that has one."""
+    axes.imshow(values, vmin=-limit, vmax=limit, **options)
+    for i, line in enumerate(texts):
+        for j, text in enumerate(line):
+            if text:
+                colour = "white" if abs(values[i, j]) > 0.7 * limit else "black"
+                cell = axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour)
+                cell.set_in_layout(False)  # measuring all of them would take most of the drawing's time
+    axes.set_xticks(range(len(columns)), columns, rotation=90)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)

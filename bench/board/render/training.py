@@ -7,12 +7,13 @@ called `attention` of shape `(n_networks, n_lags)`, lag 0 the origin.
 from __future__ import annotations
 
 import warnings
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.board.render.style import COLOURS, GREY
+from bench.board.render.style import COLOURS, GREY, new_figure
 from bench.store import Place, Run
 
 if TYPE_CHECKING:
@@ -70,27 +71,22 @@ def _mean_by_epoch(curves: list[list[float]]) -> Array:
 
 def draw_training(curves: Curves) -> Figure:
     """One panel an entry: mean loss on fit and select rows by epoch, and how often each epoch was the best."""
-    from matplotlib.figure import Figure
-
     rows = -(-len(curves) // PANELS_IN_A_ROW)
-    figure = Figure(figsize=(8.4, 2.3 * rows))
-    panels = figure.subplots(rows, PANELS_IN_A_ROW, squeeze=False).ravel()
-    for axes, (entry, records) in zip(panels, sorted(curves.items()), strict=False):
+    figure, panels = new_figure(8.4, 2.3 * rows, rows, PANELS_IN_A_ROW, squeeze=False)
+    for axes, (entry, records) in zip(panels.flat, sorted(curves.items()), strict=False):
         for name, colour, dash in (("fit_loss", GREY, "--"), ("select_loss", COLOURS[0], "-")):
             mean = _mean_by_epoch([record[name] for record in records])
-            axes.plot(
-                np.arange(1, len(mean) + 1), mean, dash, color=colour, lw=1.2, label=name.replace("_loss", " rows")
-            )
+            axes.plot(range(1, len(mean) + 1), mean, dash, color=colour, lw=1.2, label=name.replace("_loss", " rows"))
         best = [record["best_epoch"] for record in records if isinstance(record.get("best_epoch"), int)]
-        counts = axes.twinx()
-        counts.hist(best, bins=np.arange(0.5, max([*best, 1]) + 1), color=COLOURS[1], alpha=0.35, label="best epoch")
-        counts.set_yticks([])
-        counts.spines[:].set_visible(False)
+        bins = np.arange(0.5, max([*best, 1]) + 1)
+        counts = np.append(np.histogram(best, bins)[0], 0)
+        axes.fill_between(
+            bins, counts / max(1, 1.05 * counts.max()), step="post", color=COLOURS[1], alpha=0.35, lw=0, zorder=0,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
         axes.set_title(f"{entry} ({len(records)} networks)", fontsize=8)
-        axes.set_zorder(counts.get_zorder() + 1)
-        axes.patch.set_visible(False)
-    panels[0].legend(fontsize=7)
-    for axes in panels[len(curves) :]:
+    panels.flat[0].legend(fontsize=7)
+    for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     figure.supxlabel("epoch; bars: how many networks had their best one there", fontsize=8)
     return figure
@@ -98,21 +94,14 @@ def draw_training(curves: Curves) -> Figure:
 
 def draw_attention(attention: dict[str, Array]) -> Figure:
     """Mean attention by lag, and the middle 80 % of networks."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.4))
-    axes = figure.subplots()
-    for entry, weights in sorted(attention.items()):
-        lags = np.arange(weights.shape[1])
-        low, high = np.quantile(weights, [0.1, 0.9], axis=0)
-        axes.fill_between(lags, low, high, color=COLOURS[0], alpha=0.2, lw=0)
-        axes.plot(
-            lags, weights.mean(axis=0), "o-", color=COLOURS[0], ms=3, lw=1.2, label=f"{entry}, {len(weights)} networks"
-        )
+    figure, axes = new_figure(6.4, 3.4)
+    for (entry, weights), colour in zip(sorted(attention.items()), cycle(COLOURS)):
+        lags, label = np.arange(weights.shape[1]), f"{entry}, {len(weights)} networks"
+        axes.fill_between(lags, *np.quantile(weights, [0.1, 0.9], axis=0), color=colour, alpha=0.2, lw=0)
+        axes.plot(lags, weights.mean(axis=0), "o-", color=colour, ms=3, lw=1.2, label=label)
         axes.axhline(1 / len(lags), color=GREY, lw=0.8, ls=":", label="equal weights")
     axes.set_xticks(range(0, max(weights.shape[1] for weights in attention.values()), 2))
-    axes.set_xlabel("lag in sessions; 0 is the origin")
-    axes.set_ylabel("mean attention")
+    axes.set(xlabel="lag in sessions; 0 is the origin", ylabel="mean attention")
     axes.set_ylim(bottom=0)
     axes.legend()
     return figure
