@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ import typer
 from bench.registry.workspace import Workspace
 
 if TYPE_CHECKING:
-    from bench.board.view import Figure
+    from bench.board.view import Figure, LoadedBoard
 
 
 class Context(typer.Context):
@@ -71,6 +72,13 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     from tabulate import tabulate
 
     return tabulate(list(rows), headers="keys", tablefmt="simple", disable_numparse=True)
+
+
+def show_board(board: LoadedBoard, own: Collection[str] = ()) -> None:
+    """The headline table, as wide as the terminal; whole and in markdown where there is none."""
+    from bench.board.render.terminal import render_terminal
+
+    show(render_terminal(board.board, get_terminal_size((0, 0)).columns, own))
 
 
 def write_figure(path: Path, figure: Figure) -> None:

@@ -51,7 +51,7 @@ def board(
     if as_json:
         show_json(plain(found.board))
     else:
-        show(found.markdown() if full else repr(found))
+        show(found.markdown()) if full else common.show_board(found)
     if against is not None:
         reading = api.agreement(found, against, root=root)
         say(reading.summary)

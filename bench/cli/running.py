@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,8 @@ def run(
         )  # fmt: skip
     except KeyboardInterrupt:
         _interrupted()
-    _tell_outcome(report, as_json)
+    own = {entry.name for entry in work.select(entries)} if entries else set()
+    _tell_outcome(report, own, as_json)
     if report.failed or work.catalogue.problems:
         raise typer.Exit(1)
 
@@ -128,7 +130,7 @@ def _tell_plan(todo: Plan, as_json: bool) -> None:
         show(f"  damaged  {problem}")
 
 
-def _tell_outcome(report: api.RunReport, as_json: bool) -> None:
+def _tell_outcome(report: api.RunReport, own: Collection[str], as_json: bool) -> None:
     from bench.board.view import load
 
     for note in report.notes:
@@ -141,6 +143,9 @@ def _tell_outcome(report: api.RunReport, as_json: bool) -> None:
     if as_json:
         show_json({**report.counts, "failed": report.failed, "skipped": report.skipped(), "board": shown})
         return
-    show("no board: only rows of studies were run" if shown is None else repr(load(report.scope)))
+    if shown is None:
+        show("no board: only rows of studies were run")
+    else:
+        common.show_board(load(report.scope), own)
     counts = report.counts
     say(f"{counts['run']} run, {len(report.failed)} failed, {counts['were_done']} results were there; board: {shown}")

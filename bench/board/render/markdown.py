@@ -98,10 +98,15 @@ def _metric(metric: Metric, board: Board, table: TaskTable) -> tuple[str, Callab
 def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
     if not table.rows:
         return "No entry has finished this task."
+    return as_table(table.rows[:rows], score_columns(board, table), left=2)
+
+
+def score_columns(board: Board, table: TaskTable) -> Columns[Row]:
+    """The columns of the score table of a task that has rows: what ranks, what was tested, and the other metrics."""
     ranking, *others = (_metric(metric, board, table) for metric in columns("main", table.rows[0].scores))
     references = dict.fromkeys([board.skill_reference, board.anchor])
     tested = [name for name in references if any(name in row.tests for row in table.rows)]
-    shown: Columns[Row] = [
+    return [
         ("tier", lambda row: str(row.tier)),
         ("entry", lambda row: _entry(row) + (" (direct)" if table.derived_from and not row.derived else "")),
         ranking,
@@ -110,7 +115,6 @@ def _scores(board: Board, table: TaskTable, rows: int | None = None) -> str:
         *others,
         *((f"p vs {name}", partial(_p, reference=name)) for name in tested),
     ]
-    return as_table(table.rows[:rows], shown, left=2)
 
 
 def _p(row: Row, reference: str) -> str:
