@@ -6,13 +6,11 @@ stored forecasts.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -208,18 +206,13 @@ def boards(tree: Tree) -> Iterator[Fault]:
             first, *more = [what for file, what in found if file == path]
             further = f" (and {len(more)} more)" if more else ""
             yield path, f"{first}{further}; {command} writes it again"
-    for path in _board_files(registry.results):
-        if path.parent not in expected:
+    for path in sorted(registry.results.rglob("leaderboard.json")):
+        if path.is_file() and path.parent not in expected:  # an entry may bear that name, its folder is no board
             yield path, "is a board without results: remove it and the files beside it"
 
 
-def _board_files(results: Path) -> list[Path]:
-    """The boards below a results folder; an entry may bear the name of such a file, its folder is none."""
-    return sorted(path for path in results.rglob("leaderboard.json") if path.is_file())
-
-
 def accounts(tree: Tree) -> Iterator[Fault]:
-    """The ledger replays, and what it gives are the results here and the rows of the boards."""
+    """The ledger replays, and what it gives are the results here; the rows of boards follow from these."""
     results = tree.results
     path = results / ledger.NAME
     if tree.runs and not path.is_file():
@@ -232,33 +225,6 @@ def accounts(tree: Tree) -> Iterator[Fault]:
         return
     for key, what in ledger.gaps(state, tree.runs):
         yield key.place(results).folder / "run.json", what
-    for file in _board_files(results):
-        yield from _rows(tree, state, file)
-
-
-def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Fault]:
-    """Rows of a committed board that the ledger does not have, and results of the ledger that are no rows."""
-    try:
-        board = json.loads(file.read_bytes())
-        place = board["dataset"], board["split"], board["study"]
-        rows = {(_source(table, row), row["entry"]) for table in board["tables"] for row in table["rows"]}
-        absent = {(table["task"], row["entry"]) for table in board["tables"] for row in table["absent"]}
-    except (ValueError, KeyError, TypeError) as error:
-        yield file, f"is no board ({type(error).__name__}: {error})"
-        return
-    dataset, split, study = place
-    for task, entry in sorted(rows):
-        if not any(Key(dataset, split, task, entry, where) in state for where in (study, None)):
-            yield file, f"has a row {entry} on {task}, the ledger has no such result"
-    for key in state:
-        mine = (key.dataset, key.split, key.study) == place and key.task in tree.registry.settings.tasks
-        if mine and (key.task, key.entry) not in rows | absent:
-            yield file, f"has no row {key.entry} on {key.task}, the ledger has its result"
-
-
-def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
-    """The task whose forecasts a row comes from."""
-    return str(table["derived_from"] if row["derived"] else table["task"])
 
 
 # Of what is shown and frozen ------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,11 @@ class Tree:
 
     @cached_property
     def boards(self) -> list[tuple[str, str, str | None]]:
-        """Dataset, split and study of the boards that the results make."""
-        found = {(place.dataset, place.split, place.study) for place in self.stored}
-        return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))
+        """The boards that the results make, as `boards_of`."""
+        return boards_of(self.stored)
+
+
+def boards_of(places: Iterable[Place]) -> list[tuple[str, str, str | None]]:
+    """Dataset, split and study of the boards that results make, sorted, those without a study first."""
+    found = {(place.dataset, place.split, place.study) for place in places}
+    return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))
