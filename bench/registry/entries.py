@@ -242,9 +242,9 @@ def read_family(folder: Path, tasks: Collection[str] | None = None, package: str
     submission = read_yaml(folder / "submission.yaml", Submission)
     code_files(folder)
     family = [Entry(row, folder, submission, package) for row in submission.entries]
-    if tasks is not None:
-        for entry, name in ((entry, name) for entry in family if not entry.is_path for name in entry.row.tasks):
-            if name not in tasks:
+    for entry in family:
+        for name in [] if entry.is_path else entry.row.tasks:
+            if tasks is not None and name not in tasks:
                 where = f"{folder.name}/submission.yaml: entries: {entry.name}"
                 raise BenchError(f"{where}: no task `{name}`{did_you_mean(name, tasks)}")
     return family

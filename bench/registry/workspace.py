@@ -96,7 +96,7 @@ class Workspace:
         return self.registry.root / SCRATCH if outside else self.registry.results
 
     def rows(self, kind: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """What there is of a kind (entries, datasets, tasks, studies), one map each, and a line for each one left out."""
+        """The entries, datasets, tasks or studies, one map each, and a line for each one left out."""
         listing = {
             "entries": self._entries, "datasets": self._datasets, "tasks": self._tasks, "studies": self._studies
         }  # fmt: skip

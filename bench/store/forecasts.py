@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.files import Days, as_parquet, repeat_days, tile_symbols
@@ -52,11 +50,6 @@ def forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> by
     stacked = np.stack([part.forecast_var for part in parts.values()], axis=-1)
     columns["forecast_var"] = pa.array(stacked.ravel())
     return as_parquet(columns)
-
-
-def read_forecasts(path: Path) -> Forecasts:
-    """The forecasts of a parquet file without seeds; errors as `from_table`."""
-    return from_table(pq.read_table(path, use_threads=False))
 
 
 def from_table(table: pa.Table) -> Forecasts:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,10 +44,9 @@ class Realized:
         if day is None:
             return self
         n = int(np.searchsorted(self.dates, np.datetime64(day, "D"), side="right"))
-        return Realized(
-            self.dates[:n], self.symbols, self.measure_var[:n], self.regime_month[:n], self.regime_origin[:n],
-            self.vix_crisis, None if self.true_var is None else self.true_var[:n],
-        )  # fmt: skip
+        names = ("dates", "measure_var", "regime_month", "regime_origin", "true_var")
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: values if values is None else values[:n] for name, values in arrays.items()})
 
     def digest(self) -> str:
         """sha256 over dates, symbols, measure and regimes."""
@@ -59,11 +59,6 @@ def same_sessions(old: Realized, new: Realized) -> bool:
     """Whether two measures have the same symbols, and the same sessions as far as the shorter one goes."""
     n = min(len(old.dates), len(new.dates))
     return old.symbols == new.symbols and np.array_equal(old.dates[:n], new.dates[:n])
-
-
-def changed_days(old: Realized, new: Realized) -> NDArray[np.intp]:
-    """Positions `(n, 2)`, session and symbol, of the published values that another measure of them has otherwise."""
-    return changed_values(old.measure_var, new.measure_var)
 
 
 def changed_values(old: Array, new: Array) -> NDArray[np.intp]:
@@ -95,22 +90,17 @@ def read_realized(results: Path, dataset: str) -> Realized:
     path = results / dataset / "realized.parquet"
     try:
         table = pq.read_table(path)
-        if not {b"digest", b"vix_crisis"} <= set(table.schema.metadata or {}):
-            raise ValueError("it does not say its digest")
         said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        if not {"digest", "vix_crisis"} <= said.keys():
+            raise ValueError("it does not say its digest")
         dates = table["date"].to_numpy().astype("datetime64[D]")
         per_day = int(np.searchsorted(dates, dates[0], side="right"))
         firsts = table.take(np.arange(0, len(dates), per_day))
-        shape = (-1, per_day)
-        realized = Realized(
-            dates[::per_day],
-            tuple(table["symbol"].slice(0, per_day).to_pylist()),
-            table["measure_var"].to_numpy().reshape(shape),
-            np.asarray(firsts["regime_month"].to_pylist()),
-            np.asarray(firsts["regime_origin"].to_pylist()),
-            float(said["vix_crisis"]),
-            table["true_var"].to_numpy().reshape(shape) if "true_var" in table.column_names else None,
-        )
+        grids = {name: table[name].to_numpy().reshape(-1, per_day)
+                 for name in ("measure_var", "true_var") if name in table.column_names}  # fmt: skip
+        labels = {name: np.asarray(firsts[name].to_pylist()) for name in ("regime_month", "regime_origin")}
+        symbols = tuple(table["symbol"].slice(0, per_day).to_pylist())
+        realized = Realized(dates[::per_day], symbols, **grids, **labels, vix_crisis=float(said["vix_crisis"]))
         if realized.digest() != said["digest"]:
             raise ValueError("its digest differs")
     except FileNotFoundError:
