@@ -45,8 +45,8 @@ class Realized:
             return self
         n = int(np.searchsorted(self.dates, np.datetime64(day, "D"), side="right"))
         names = ("dates", "measure_var", "regime_month", "regime_origin", "true_var")
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return replace(self, **{name: values if values is None else values[:n] for name, values in arrays.items()})
+        cut: dict[str, Any] = {name: getattr(self, name)[:n] for name in names if getattr(self, name) is not None}
+        return replace(self, **cut)
 
     def digest(self) -> str:
         """sha256 over dates, symbols, measure and regimes."""
