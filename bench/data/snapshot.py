@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from pyarrow.lib import ArrowException
@@ -26,15 +26,10 @@ def load(dataset: Dataset, folder: Path) -> Panel:
 def check(dataset: Dataset, bars: pd.DataFrame, vix: pd.Series | None) -> Panel:
     """Returns the panel of long-form bars and VIX closes by session, checked by the rules of the protocol."""
     return panel_from_frames(
-        bars,
-        vix,
-        dataset=dataset.id,
-        symbols=dataset.symbols,
-        measure=dataset.measure,
-        warmup_from=dataset.warmup_from,
-        vix_from=dataset.vix.first if dataset.vix else None,
+        bars, vix, dataset=dataset.id, symbols=dataset.symbols, measure=dataset.measure,
+        warmup_from=dataset.warmup_from, vix_from=dataset.vix.first if dataset.vix else None,
         with_volume=dataset.volume,
-    )
+    )  # fmt: skip
 
 
 def read_bars(dataset: Dataset, folder: Path) -> pd.DataFrame:
@@ -86,24 +81,18 @@ def write_snapshot(folder: Path, bars: pd.DataFrame, vix: pd.Series | None) -> N
     frames = {"bars.parquet": bars}
     if vix is not None:
         frames = {"vix.parquet": pd.DataFrame({"date": vix.index, "close": vix.to_numpy()}), **frames}
-    written: dict[Path, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            written[temporary] = folder / name
-            with temporary.open("wb") as file:
-                frame.to_parquet(file, index=False)
-                file.flush()
-                os.fsync(file.fileno())
-        for temporary, path in written.items():
-            temporary.replace(path)
+        with TemporaryDirectory(prefix=".", dir=folder) as aside:
+            for name, frame in frames.items():
+                with (Path(aside) / name).open("wb") as file:
+                    frame.to_parquet(file, index=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+            for name in frames:
+                (Path(aside) / name).replace(folder / name)
     except OSError as error:
         raise DataError(f"{folder}: the snapshot cannot be written ({error}); the old one is as it was") from error
-    finally:
-        for temporary in written:
-            with contextlib.suppress(OSError):  # a leftover is hidden, ignored by git and read by nobody
-                temporary.unlink(missing_ok=True)
 
 
 def refuse_csv(folder: Path) -> None:
