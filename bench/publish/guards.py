@@ -139,21 +139,16 @@ def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
 
 def data(tree: Tree) -> Iterator[Fault]:
     """Results come from the bars that the registry pins."""
-    known = tree.registry.dataset_ids()
     for place, item in tree.stored.items():
-        file = place.folder / "run.json"
-        if place.dataset not in known:
-            yield file, f"there is no datasets/{place.dataset}/dataset.yaml"
-            continue
-        dataset = tree.registry.dataset(place.dataset)
-        if place.split not in dataset.splits:
-            yield file, f"datasets/{place.dataset}/dataset.yaml has no split {place.split}"
+        file, dataset = place.folder / "run.json", tree.dataset(place)
+        if dataset is None:
+            yield file, f"there is no datasets/{place.dataset}/dataset.yaml with a split {place.split}"
             continue
         pinned = dataset.identity.get(place.split)
-        if item.run is None:
+        if item.run is None or pinned is None:
             continue
         for name, value in (("data_identity", item.run.data_identity), ("data", item.run.identity_of.get("data"))):
-            if pinned is not None and value != pinned:
+            if value != pinned:
                 where = f"datasets/{place.dataset}/dataset.yaml pins {pinned[:12]} for {place.split}"
                 yield file, f"{name} {str(value)[:12]}, {where}"
 
@@ -164,26 +159,23 @@ def code(tree: Tree) -> Iterator[Fault]:
         yield tree.registry.root / "submissions", problem
     settings = tree.registry.settings
     for place, item in tree.stored.items():
-        entry, run = tree.catalogue.entry_at(place.study, place.entry), item.run
-        if run is None or place.dataset not in tree.registry.dataset_ids():
+        entry, dataset = tree.catalogue.entry_at(place.study, place.entry), tree.dataset(place)
+        file, run = place.folder / "run.json", item.run
+        if run is None or dataset is None:
             continue
-        file = place.folder / "run.json"
-        dataset = tree.registry.dataset(place.dataset)
         if entry is None:
             mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
             there = f"studies/{place.study}/study.yaml" if place.study else "submissions/"
             yield file, f"no entry {place.entry} under {there}: {mend}, or bring the entry back"
-        elif item.state != DONE:
-            continue
-        elif place.task in settings.tasks and place.split in dataset.splits:
+        elif item.state == DONE and place.task not in settings.tasks:
+            yield file, f"bench.yaml has no task {place.task}"
+        elif item.state == DONE:
             scope = Scope(settings, dataset, place.split, place.results, place.study)
             named = f"study {place.study}" if place.study else f"run {place.entry}"
             at = f" --dataset {place.dataset}" + ("" if place.study else f" --split {place.split}")
             for name, made, here in stale_parts(run, scope, entry):
                 given = f"submissions/{entry.family} and the registry give {here}"
                 yield file, f"stale: made with {name} {made}, {given}: `bench {named}{at}`"
-        else:
-            yield file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}"
 
 
 def boards(tree: Tree) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import store
 from bench.publish.ledger import Key
-from bench.registry.config import Registry
+from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Catalogue, discover
 from bench.registry.studies import with_studies
 from bench.store import DONE, Place, Run, Stored
@@ -49,6 +49,16 @@ class Tree:
     def results(self) -> Path:
         """The folder of the results."""
         return self.registry.results
+
+    @cached_property
+    def _datasets(self) -> dict[str, Dataset]:
+        known = {place.dataset for place in self.stored}.intersection(self.registry.dataset_ids())
+        return {name: self.registry.dataset(name) for name in known}
+
+    def dataset(self, place: Place) -> Dataset | None:
+        """The dataset of a result; None where there is none that has its split."""
+        found = self._datasets.get(place.dataset)
+        return found if found is not None and place.split in found.splits else None
 
     @cached_property
     def records(self) -> dict[Key, Run]:
