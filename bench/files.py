@@ -121,9 +121,9 @@ def repeat_days(days: Days, times: int) -> pa.Array:
     return pa.array(np.repeat(days.astype("datetime64[D]"), times), type=pa.date32())
 
 
-def tile_symbols(symbols: tuple[str, ...], times: int) -> pa.Array:
-    """A column with all symbols in a row, so many times."""
-    codes = pa.array(np.tile(np.arange(len(symbols), dtype=np.int32), times))
+def tile_symbols(symbols: tuple[str, ...], times: int, each: int = 1) -> pa.Array:
+    """A column with all symbols in a row, `each` of them so often, and all of that so many times."""
+    codes = pa.array(np.tile(np.repeat(np.arange(len(symbols), dtype=np.int32), each), times))
     return pa.DictionaryArray.from_arrays(codes, pa.array(symbols, type=pa.string()))
 
 

@@ -41,11 +41,8 @@ def forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> by
     first = next(iter(parts.values()))
     n, m, s = len(first.origins), len(first.symbols), len(parts)
     columns = {"origin": repeat_days(first.origins, m * s), "date": repeat_days(first.dates, m * s)}
-    if not with_seed:
-        columns["symbol"] = tile_symbols(first.symbols, n)
-    else:
-        codes = np.tile(np.repeat(np.arange(m, dtype=np.int32), s), n)
-        columns["symbol"] = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(first.symbols, type=pa.string()))
+    columns["symbol"] = tile_symbols(first.symbols, n, each=s)
+    if with_seed:
         columns["seed"] = pa.array(np.tile(np.array(list(parts), dtype=np.int32), n * m))
     stacked = np.stack([part.forecast_var for part in parts.values()], axis=-1)
     columns["forecast_var"] = pa.array(stacked.ravel())
@@ -54,15 +51,13 @@ def forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> by
 
 def from_table(table: pa.Table) -> Forecasts:
     """Forecasts of a sorted, complete table; a ValueError where a cell is missing, out of order or no variance."""
-    symbol = table["symbol"].combine_chunks()
-    names = np.asarray(symbol.dictionary.to_pylist() if pa.types.is_dictionary(symbol.type) else symbol.to_pylist())
-    codes = symbol.indices.to_numpy() if pa.types.is_dictionary(symbol.type) else np.arange(len(symbol))
-    n_rows = table.num_rows
+    symbol = table["symbol"].combine_chunks().dictionary_encode()
+    names = np.asarray(symbol.dictionary.to_pylist())
     origin = table["origin"].to_numpy().astype("datetime64[D]")
-    per_day = int(np.searchsorted(origin, origin[0], side="right")) if n_rows else 0
-    if not per_day or n_rows % per_day:
+    per_day = int(np.searchsorted(origin, origin[0], side="right")) if len(origin) else 0
+    if not per_day or len(origin) % per_day:
         raise ValueError("not one row for every origin and symbol")
-    columns = names[codes].reshape(-1, per_day)
+    columns = names[symbol.indices.to_numpy()].reshape(-1, per_day)
     grid = origin.reshape(-1, per_day)
     if (columns != columns[0]).any() or (grid != grid[:, :1]).any():
         raise ValueError("rows are not sorted by origin and symbol")
