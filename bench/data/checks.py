@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from bench.data.panel import PRICES, Panel
 from bench.errors import DataError
+from bench.files import Days
 
 Array = NDArray[np.float64]
-Days = NDArray[np.datetime64]
 
 COLUMNS = ("date", "symbol", *PRICES, "volume")
 RANGE_TOLERANCE = 1e-9

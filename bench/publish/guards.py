@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -193,9 +194,8 @@ def boards(tree: Tree) -> Iterator[Fault]:
         except BenchError as error:
             yield folder, f"no board can be derived: {error}"
             continue
-        found = disagreements(board, folder)
-        for path in dict.fromkeys(path for path, _ in found):
-            first, *more = [what for file, what in found if file == path]
+        for path, gaps in groupby(disagreements(board, folder), key=lambda gap: gap[0]):
+            first, *more = [what for _, what in gaps]
             further = f" (and {len(more)} more)" if more else ""
             yield path, f"{first}{further}; {command} writes it again"
     for path in sorted(registry.results.rglob("leaderboard.json")):
