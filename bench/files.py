@@ -8,16 +8,20 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from bench.errors import StorageError
 
+T = TypeVar("T")
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes a while
 Days = NDArray[np.datetime64]
 
 LINE = 120
@@ -63,6 +67,12 @@ def _pretty(value: Any, indent: str) -> str:
         parts = [_pretty(item, inner) for item in value]
     ends = "{}" if isinstance(value, dict) else "[]"
     return f"{ends[0]}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{ends[1]}"
+
+
+def from_json(kind: type[T], content: bytes) -> T:
+    """A value of that kind, checked; a pydantic `ValidationError`, which is a `ValueError`, where it is none."""
+    value: T = _adapter(kind).validate_json(content)
+    return value
 
 
 def remove(path: Path) -> None:
@@ -111,9 +121,9 @@ def repeat_days(days: Days, times: int) -> pa.Array:
     return pa.array(np.repeat(days.astype("datetime64[D]"), times), type=pa.date32())
 
 
-def tile_symbols(symbols: tuple[str, ...], times: int) -> pa.Array:
-    """A column with all symbols in a row, so many times."""
-    codes = pa.array(np.tile(np.arange(len(symbols), dtype=np.int32), times))
+def tile_symbols(symbols: tuple[str, ...], times: int, each: int = 1) -> pa.Array:
+    """A column with all symbols in a row, `each` of them so often, and all of that so many times."""
+    codes = pa.array(np.tile(np.repeat(np.arange(len(symbols), dtype=np.int32), each), times))
     return pa.DictionaryArray.from_arrays(codes, pa.array(symbols, type=pa.string()))
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.audit.panels import Ground, plant, replaced
-from bench.data.panel import Panel
 from bench.plugin import watch
 from bench.plugin.tasks import ONE_STEP, Task, from_path, target
 from bench.registry.config import Settings
@@ -120,52 +118,41 @@ class _Walk:
         return self.outcome.forecast_var
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """A panel and the folder in which it is planted."""
-
-    panel: Panel
-    data: Path
-
-
 class _Checker:
-    """The walks of one entry on one ground, within a budget of seconds."""
+    """The walks of one entry on one ground, within a budget of seconds.
 
-    def __init__(self, entry: Entry, ground: Ground, settings: Settings, seconds: float) -> None:
-        self.entry, self.ground, self.settings = entry, ground, settings
-        self.tasks = entry.walked(settings)
-        self.origins = {task: origins_of(ground.panel.dates, ground.split, self._row(task)) for task in self.tasks}
+    On the panel as it is, with another future after the cut, and with another past up to the first origin; each is
+    planted in `folder`.
+    """
+
+    def __init__(self, entry: Entry, ground: Ground, settings: Settings, seconds: float, folder: Path) -> None:
+        self.entry, self.ground, self.settings, self.folder = entry, ground, settings, folder
+        self.seconds, self._ends = seconds, time.monotonic() + seconds
+        panel = ground.panel
+        self.origins = {
+            task: origins_of(panel.dates, ground.split, ONE_STEP if entry.is_path else task)
+            for task in entry.walked(settings)
+        }
         shortest = min(self.origins.values(), key=len)
         digest = hashlib.sha256(f"{entry.code_digest()}{ground.dataset.id}".encode()).digest()
-        self.rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
-        self.cut = shortest.first + int(self.rng.integers(len(shortest) // 3, max(1, 2 * len(shortest) // 3)))
-        self.seconds, self._ends = seconds, time.monotonic() + seconds
-
-    def _row(self, task: Task) -> Task:
-        return ONE_STEP if self.entry.is_path else task
-
-    @contextmanager
-    def variants(self) -> Iterator[dict[str, _Variant]]:
-        """The panel as it is, with another future after the cut, and with another past up to the first origin."""
-        panel = self.ground.panel
-        first = min(rows.first for rows in self.origins.values())
-        panels = {
+        rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+        self.cut = shortest.first + int(rng.integers(len(shortest) // 3, max(1, 2 * len(shortest) // 3)))
+        self.panels = {
             "as is": panel,
-            "future": replaced(panel, self.cut + 1, len(panel.dates) - 1, self.rng),
-            "past": replaced(panel, 0, first, self.rng),
+            "future": replaced(panel, self.cut + 1, len(panel.dates) - 1, rng),
+            "past": replaced(panel, 0, min(rows.first for rows in self.origins.values()), rng),
         }
-        with TemporaryDirectory(prefix="volmark-check-") as folder:
-            for name, changed in panels.items():
-                plant(changed, Path(folder) / name)
-            yield {name: _Variant(changed, Path(folder) / name) for name, changed in panels.items()}
+        for name, changed in self.panels.items():
+            plant(changed, folder / name)
 
-    def walk(self, variant: _Variant, task: Task, seed: int = 0) -> _Walk:
-        """One walk, failed or not."""
-        audit = Audit(variant.data)
+    def walk(self, name: str, task: Task, seed: int = 0) -> _Walk:
+        """One walk, failed or not, on the panel of that name, by any other name on the panel as it is."""
+        name = name if name in self.panels else "as is"
+        audit = Audit(self.folder / name)
         left = max(0.1, min(self._ends - time.monotonic(), self.settings.limits.run_seconds))
         limits = self.settings.limits.model_copy(update={"run_seconds": left})
         job = job_of(self.entry, task, seed, self.ground.split, limits, self.ground.reference)
-        return _Walk(walk(job, variant.panel, audit=audit), audit.seen)
+        return _Walk(walk(job, self.panels[name], audit=audit), audit.seen)
 
     def why(self, failure: Failure, during: str = "") -> list[Finding]:
         """The findings of a failed walk: the check that it answers, and those before it, which it got past."""
@@ -178,9 +165,8 @@ class _Checker:
             advice = "install it, or name it in a requirements.txt beside model.py"
         order = [RUNS, SHAPES, POSITIVE]
         before = order[: order.index(check)] if check in order else []
-        return [
-            *(Finding(name, True) for name in before), Finding(check, False, f"{failure.reason}{during}; {advice}")
-        ]  # fmt: skip
+        passed = [Finding(name, True) for name in before]
+        return [*passed, Finding(check, False, f"{failure.reason}{during}; {advice}")]
 
 
 def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1, seconds: float = 120.0) -> Report:
@@ -199,27 +185,24 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
     report = Report(entry.name, ground.dataset.id, skipped=lacking(ground.dataset, entry))
     if report.skipped:
         return report
-    checker = _Checker(entry, ground, settings, seconds)
-    head = checker.tasks[0]
-    with checker.variants() as variants, ThreadPoolExecutor(max(1, jobs)) as pool:
-        base = checker.walk(variants["as is"], head)
+    with TemporaryDirectory(prefix="volmark-check-") as folder, ThreadPoolExecutor(max(1, jobs)) as pool:
+        checker = _Checker(entry, ground, settings, seconds, Path(folder))
+        head, *others = checker.origins
+        base = checker.walk("as is", head)
         if base.outcome.failure is not None:
             mend = Finding("the other checks", None, "wait until that is mended")
             report.findings = [*checker.why(base.outcome.failure), *_outside([base], failed_only=True), mend]
             return report
-        plan = {("future", task, 0): variants["future"] for task in checker.tasks}
-        plan |= {("as is", task, 0): variants["as is"] for task in checker.tasks[1:]}
-        plan |= {("again", head, 0): variants["as is"], ("past", head, 0): variants["past"]}
-        if entry.row.seeds > 1:
-            plan["seed", head, 1] = variants["as is"]
-        walks = {key: pool.submit(checker.walk, variant, key[1], key[2]) for key, variant in plan.items()}
+        plan = [("future", task, 0) for task in checker.origins] + [("as is", task, 0) for task in others]
+        plan += [("again", head, 0), ("past", head, 0)]
+        plan += [("seed", head, 1)] if entry.row.seeds > 1 else []
+        walks = {key: pool.submit(checker.walk, *key) for key in plan}
         outcomes = {key: each.result() for key, each in walks.items()}
     outcomes["as is", head, 0] = base
     for (name, task, _), each in outcomes.items():
         if each.outcome.failure is not None:
-            report.findings = [
-                *checker.why(each.outcome.failure, f" ({task.name}, {name})"), *_outside(list(outcomes.values()), True)
-            ]  # fmt: skip
+            why = checker.why(each.outcome.failure, f" ({task.name}, {name})")
+            report.findings = [*why, *_outside(list(outcomes.values()), failed_only=True)]
             return report
     same = _deterministic(base, outcomes["again", head, 0])
     report.findings = [

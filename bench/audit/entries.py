@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bench.audit.checks import METADATA, Finding, Report, Score, check_on, metadata, reference_scores
@@ -69,13 +70,20 @@ def check_entries(
     grounds = {name: ground_of(work.registry.dataset(name), settings) for name in names} if chosen else {}
     sweep_stages()
     isolation = level(settings.limits.sandbox) if chosen else ""
-    beside: dict[tuple[str, str], list[Score]] = {}
+    others = dict.fromkeys([*settings.references[-1:], settings.baseline])
+    references = [work.catalogue.entries[name] for name in others if name in work.catalogue.entries]
+
+    @cache  # walked once for all entries
+    def beside(dataset: str, task: str) -> list[Score]:
+        return reference_scores(references, grounds[dataset], settings, settings.task(task))
+
     for entry in chosen:
         found = [check_on(entry, ground, settings, jobs=jobs, seconds=seconds) for ground in grounds.values()]
         if all(report.skipped for report in found):
             raise BenchError(f"{entry.name} cannot run on {', '.join(names)}: {found[0].skipped}; name a --dataset")
-        for report, ground in zip(found, grounds.values(), strict=True):
-            report.scores += _beside(work, report, ground, beside)
+        for report, name in zip(found, grounds, strict=True):
+            if report.scores:
+                report.scores += [score for score in beside(name, report.scores[0].task) if score.entry != entry.name]
         yield Checked(entry.name, [metadata(entry), *found], grounds, isolation)
     for report in unreadable:
         yield Checked(report.entry, [report], {}, isolation)
@@ -96,15 +104,3 @@ def _chosen(work: Workspace, arguments: Iterable[str]) -> tuple[list[Entry], lis
             findings = [Finding(METADATA, False, line) for line in str(error).splitlines()]
             unreadable.append(Report(argument, None, findings))
     return list(chosen.values()), unreadable
-
-
-def _beside(work: Workspace, report: Report, ground: Ground, known: dict[tuple[str, str], list[Score]]) -> list[Score]:
-    """What a reference and the baseline score on the same days, walked once for all entries."""
-    if not report.scores:
-        return []
-    settings, task = work.registry.settings, report.scores[0].task
-    if (ground.dataset.id, task) not in known:
-        names = dict.fromkeys([*settings.references[-1:], settings.baseline])
-        rows = [work.catalogue.entries[name] for name in names if name in work.catalogue.entries]
-        known[ground.dataset.id, task] = reference_scores(rows, ground, settings, settings.task(task))
-    return [score for score in known[ground.dataset.id, task] if score.entry != report.entry]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.data.panel import PRICES, Panel
 from bench.errors import DataError
+from bench.files import Days
 
 Array = NDArray[np.float64]
 
@@ -48,33 +50,31 @@ def panel_from_frames(
     DataError
         Where a check fails, with dataset, symbol, date, rule and what to do.
     """
-    check = _Checks(dataset)
     columns = [name for name in COLUMNS if with_volume or name != "volume"]
-    check.columns(bars, columns)
+    missing = [name for name in columns if name not in bars.columns]
+    if missing:
+        hint = "; without volume, say `volume: false` in dataset.yaml" if missing == ["volume"] else ""
+        raise DataError(
+            f"{dataset}: bars have no column {', '.join(missing)} (found {', '.join(map(str, bars.columns))}); "
+            f"every bar needs {', '.join(columns)}{hint}"
+        )
     days = as_days(bars["date"], f"{dataset}: bars")
     bars = bars.loc[:, columns].assign(date=days, symbol=bars["symbol"].astype(str))
     bars = bars[(bars["date"] >= np.datetime64(warmup_from)) & bars["symbol"].isin(symbols)]
-    check.symbols(bars, symbols, warmup_from)
-    check.duplicates(bars)
-    bars = check.numbers(bars, columns)
-    check.start(bars["date"].min(), warmup_from)
-    ordered = sorted(symbols)
-    dates, row = np.unique(bars["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
-    column = pd.Index(ordered).get_indexer(pd.Index(bars["symbol"]))
-    present = np.zeros((len(dates), len(ordered)), dtype=np.bool_)
-    present[row, column] = True
-    check.sessions(present, dates, ordered)
-    arrays = {name: np.full((len(dates), len(ordered)), np.nan) for name in columns[2:]}
-    for name, values in arrays.items():
-        values[row, column] = bars[name].to_numpy()
-    check.values(arrays, dates, ordered)
+    _check_rows(dataset, bars, symbols, warmup_from)
+    bars = bars.assign(**{name: _numbers(dataset, bars, name) for name in columns[2:]}, is_there=1.0)
+    wide = bars.pivot(index="date", columns="symbol")
+    dates, ordered = wide.index.to_numpy().astype("datetime64[D]"), sorted(symbols)
+    arrays = {name: np.ascontiguousarray(wide[name].to_numpy()) for name in (*columns[2:], "is_there")}
+    _check_sessions(dataset, arrays.pop("is_there") == 1, dates, ordered)
+    for broken, rule, hint in _rules(arrays):
+        if broken.any():
+            i, j = np.argwhere(broken)[0]
+            raise DataError(f"{dataset}: {ordered[j]} on {dates[i]}: {rule} ({int(broken.sum())} such bars); {hint}")
     arrays["high"] = np.maximum.reduce([arrays["high"], arrays["open"], arrays["close"]])
     arrays["low"] = np.minimum.reduce([arrays["low"], arrays["open"], arrays["close"]])
-    vix_values = None
-    if vix_from is not None:
-        vix_values = _vix_on(vix, dates, vix_from, dataset)
-        check.vix(vix_values, dates, vix_from)
-    arrays.setdefault("volume", np.full((len(dates), len(ordered)), np.nan))
+    arrays.setdefault("volume", np.full(arrays["close"].shape, np.nan))
+    vix_values = None if vix_from is None else _vix_on(vix, dates, vix_from, dataset)
     return Panel(dataset=dataset, measure=measure, dates=dates, symbols=tuple(ordered), vix=vix_values, **arrays)
 
 
@@ -94,122 +94,90 @@ def as_days(column: pd.Series, where: str) -> pd.Series:
     return days.dt.normalize().astype("datetime64[s]")
 
 
-def _vix_on(vix: pd.Series | None, dates: NDArray[np.datetime64], first: date, dataset: str) -> Array:
-    if vix is None:
-        return np.full(len(dates), np.nan)
-    if vix.index.has_duplicates:
-        day = vix.index[vix.index.duplicated()][0]
-        raise DataError(f"{dataset}: VIX has two values on {day:%Y-%m-%d}; keep one")
-    values = vix.reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64)
-    return np.where(dates >= np.datetime64(first), values, np.nan)
-
-
-class _Checks:
-    """The rules of the protocol, each a `DataError` that says where it is broken and what to do."""
-
-    def __init__(self, dataset: str) -> None:
-        self.dataset = dataset
-
-    def columns(self, bars: pd.DataFrame, columns: list[str]) -> None:
-        missing = [name for name in columns if name not in bars.columns]
-        if missing:
-            hint = "; without volume, say `volume: false` in dataset.yaml" if missing == ["volume"] else ""
-            raise DataError(
-                f"{self.dataset}: bars have no column {', '.join(missing)} (found {', '.join(map(str, bars.columns))})"
-                f"; every bar needs {', '.join(columns)}{hint}"
-            )
-
-    def symbols(self, bars: pd.DataFrame, symbols: list[str], warmup_from: date) -> None:
-        missing = sorted(set(symbols) - set(bars["symbol"]))
-        if missing:
-            raise DataError(
-                f"{self.dataset}: no bars of {', '.join(missing)} from {warmup_from} on; "
-                "bring them or take the symbol out of dataset.yaml"
-            )
-
-    def duplicates(self, bars: pd.DataFrame) -> None:
-        doubled = bars[bars.duplicated(["date", "symbol"])]
-        if len(doubled):
-            row = doubled.iloc[0]
-            raise DataError(
-                f"{self.dataset}: {row['symbol']} has two bars on {row['date']:%Y-%m-%d}"
-                f" ({len(doubled)} duplicates in all); keep one"
-            )
-
-    def numbers(self, bars: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-        """The bars with every price and volume as float64."""
-        converted = {}
-        for name in columns[2:]:
-            converted[name] = pd.to_numeric(bars[name], errors="coerce").astype("float64")
-            broken = (converted[name].isna() & bars[name].notna()).to_numpy()
-            if broken.any():
-                row = bars.iloc[int(broken.argmax())]
-                raise DataError(
-                    f"{self.dataset}: {row['symbol']} on {row['date']:%Y-%m-%d}: {name} is no number ({row[name]!r}, "
-                    f"{int(broken.sum())} such bars); write numbers as 1234.5"
-                )
-        return bars.assign(**converted)
-
-    def start(self, first: pd.Timestamp, warmup_from: date) -> None:
-        if (first.date() - warmup_from).days > LATE_START:
-            raise DataError(
-                f"{self.dataset}: bars start on {first:%Y-%m-%d}, dataset.yaml says warmup_from {warmup_from}; "
-                f"bring the earlier bars or set warmup_from (and the splits) to {first:%Y-%m-%d} or later"
-            )
-
-    def sessions(self, present: NDArray[np.bool_], dates: NDArray[np.datetime64], symbols: list[str]) -> None:
-        if present.all():
-            return
-        i, j = np.argwhere(~present)[0]
-        count = int((~present[:, j]).sum())
-        first = int(present[:, j].argmax())
-        if first > 0:
-            raise DataError(
-                f"{self.dataset}: {symbols[j]} starts on {dates[first]}, the dataset on {dates[0]}; every symbol needs "
-                f"every session: set warmup_from to {dates[first]} or later, or take {symbols[j]} out of dataset.yaml"
-            )
-        last = len(dates) - 1 - int(present[::-1, j].argmax())
-        if last == i - 1:
-            raise DataError(
-                f"{self.dataset}: {symbols[j]} ends on {dates[last]}, the dataset on {dates[-1]}; every symbol needs "
-                f"every session: bring the later bars or take {symbols[j]} out of dataset.yaml"
-            )
+def _check_rows(dataset: str, bars: pd.DataFrame, symbols: list[str], warmup_from: date) -> None:
+    missing = sorted(set(symbols) - set(bars["symbol"]))
+    if missing:
         raise DataError(
-            f"{self.dataset}: {symbols[j]} has no bar on {dates[i]}, a session of other symbols ({count} missing of "
-            f"this symbol); every symbol needs every session: bring the bar or take the symbol out of dataset.yaml"
+            f"{dataset}: no bars of {', '.join(missing)} from {warmup_from} on; "
+            "bring them or take the symbol out of dataset.yaml"
+        )
+    doubled = bars[bars.duplicated(["date", "symbol"])]
+    if len(doubled):
+        row = doubled.iloc[0]
+        raise DataError(
+            f"{dataset}: {row['symbol']} has two bars on {row['date']:%Y-%m-%d} ({len(doubled)} duplicates in all); "
+            "keep one"
+        )
+    first = bars["date"].min()
+    if (first.date() - warmup_from).days > LATE_START:
+        raise DataError(
+            f"{dataset}: bars start on {first:%Y-%m-%d}, dataset.yaml says warmup_from {warmup_from}; "
+            f"bring the earlier bars or set warmup_from (and the splits) to {first:%Y-%m-%d} or later"
         )
 
-    def values(self, arrays: dict[str, Array], dates: NDArray[np.datetime64], symbols: list[str]) -> None:
-        for name, values in arrays.items():
-            hint = "bring the bar again" + ("" if name in PRICES else ", or say `volume: false` in dataset.yaml")
-            self._none(~np.isfinite(values), dates, symbols, f"{name} is NaN or infinite", hint)
-        for name in PRICES:
-            self._none(arrays[name] <= 0, dates, symbols, f"{name} is not positive", "bring the bar again")
-        top = np.maximum(arrays["open"], arrays["close"])
-        bottom = np.minimum(arrays["open"], arrays["close"])
-        hint = "adjust all four prices of a bar by the same factor (only the close adjusted looks like this)"
-        above = top > arrays["high"] * (1 + RANGE_TOLERANCE)
-        self._none(above, dates, symbols, "high lies below open or close", hint)
-        below = bottom < arrays["low"] * (1 - RANGE_TOLERANCE)
-        self._none(below, dates, symbols, "low lies above open or close", hint)
-        if "volume" in arrays:
-            self._none(arrays["volume"] < 0, dates, symbols, "volume is negative", "bring the bar again")
 
-    def _none(
-        self, broken: NDArray[np.bool_], dates: NDArray[np.datetime64], symbols: list[str], rule: str, hint: str
-    ) -> None:
-        if broken.any():
-            i, j = np.argwhere(broken)[0]
-            raise DataError(
-                f"{self.dataset}: {symbols[j]} on {dates[i]}: {rule} ({int(broken.sum())} such bars); {hint}"
-            )
+def _numbers(dataset: str, bars: pd.DataFrame, name: str) -> pd.Series:
+    """A column of prices or volumes as float64."""
+    numbers = pd.to_numeric(bars[name], errors="coerce").astype("float64")
+    broken = bars[numbers.isna() & bars[name].notna()]
+    if len(broken):
+        row = broken.iloc[0]
+        raise DataError(
+            f"{dataset}: {row['symbol']} on {row['date']:%Y-%m-%d}: {name} is no number ({row[name]!r}, "
+            f"{len(broken)} such bars); write numbers as 1234.5"
+        )
+    return numbers
 
-    def vix(self, vix: Array, dates: NDArray[np.datetime64], first: date) -> None:
-        missing = (dates >= np.datetime64(first)) & ~(np.isfinite(vix) & (vix > 0))
-        if missing.any():
-            i = int(missing.argmax())
-            last = " (the newest session: its VIX may not be out yet)" if i == len(dates) - 1 else ""
-            raise DataError(
-                f"{self.dataset}: no VIX on {dates[i]}{last} ({int(missing.sum())} sessions without it); bring it, "
-                "leave out the session, or say in dataset.yaml from which day there is one (vix.from)"
-            )
+
+def _check_sessions(dataset: str, present: NDArray[np.bool_], dates: Days, symbols: list[str]) -> None:
+    """Every symbol has every session: `present (n_sessions, n_symbols)`."""
+    if present.all():
+        return
+    i, j = np.argwhere(~present)[0]
+    symbol, own = symbols[j], dates[present[:, j]]
+    out = f"take {symbol} out of dataset.yaml"
+    if i == 0:
+        what = f"{symbol} starts on {own[0]}, the dataset on {dates[0]}"
+        mend = f"set warmup_from to {own[0]} or later, or {out}"
+    elif own[-1] < dates[i]:
+        what, mend = f"{symbol} ends on {own[-1]}, the dataset on {dates[-1]}", f"bring the later bars or {out}"
+    else:
+        what = f"{symbol} has no bar on {dates[i]}, a session of other symbols"
+        what, mend = f"{what} ({len(dates) - len(own)} missing of this symbol)", f"bring the bar or {out}"
+    raise DataError(f"{dataset}: {what}; every symbol needs every session: {mend}")
+
+
+def _rules(bars: dict[str, Array]) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+    """What no bar may be: where one is `(n_sessions, n_symbols)`, the rule that it breaks, and what to do."""
+    again = "bring the bar again"
+    for name, values in bars.items():
+        hint = again if name in PRICES else f"{again}, or say `volume: false` in dataset.yaml"
+        yield ~np.isfinite(values), f"{name} is NaN or infinite", hint
+    for name in PRICES:
+        yield bars[name] <= 0, f"{name} is not positive", again
+    top, bottom = np.maximum(bars["open"], bars["close"]), np.minimum(bars["open"], bars["close"])
+    same = "adjust all four prices of a bar by the same factor (only the close adjusted looks like this)"
+    yield top > bars["high"] * (1 + RANGE_TOLERANCE), "high lies below open or close", same
+    yield bottom < bars["low"] * (1 - RANGE_TOLERANCE), "low lies above open or close", same
+    if "volume" in bars:
+        yield bars["volume"] < 0, "volume is negative", again
+
+
+def _vix_on(vix: pd.Series | None, dates: Days, first: date, dataset: str) -> Array:
+    """The closes of the VIX by session, NaN before `first`; there must be one from then on."""
+    values = np.full(len(dates), np.nan)
+    if vix is not None:
+        if vix.index.has_duplicates:
+            day = vix.index[vix.index.duplicated()][0]
+            raise DataError(f"{dataset}: VIX has two values on {day:%Y-%m-%d}; keep one")
+        values = vix.reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64)
+    is_needed = dates >= np.datetime64(first)
+    missing = is_needed & ~(np.isfinite(values) & (values > 0))
+    if missing.any():
+        i = int(missing.argmax())
+        last = " (the newest session: its VIX may not be out yet)" if i == len(dates) - 1 else ""
+        raise DataError(
+            f"{dataset}: no VIX on {dates[i]}{last} ({int(missing.sum())} sessions without it); bring it, "
+            "leave out the session, or say in dataset.yaml from which day there is one (vix.from)"
+        )
+    return np.where(is_needed, values, np.nan)

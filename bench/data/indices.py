@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.data.panel import Panel
+from bench.data.panel import PRICES, Panel
 from bench.data.snapshot import check
 from bench.errors import DataError, did_you_mean
 from bench.registry.config import Dataset
 
-SYMBOLS = ("NASDAQ", "SP500")
-
 
 def load(dataset: Dataset) -> Panel:
     """Returns the checked panel of a dataset of kind `arch`; its symbols are SP500, NASDAQ or both."""
-    unknown = [symbol for symbol in dataset.symbols if symbol not in SYMBOLS]
-    if unknown:
-        hint = did_you_mean(unknown[0], SYMBOLS)
-        raise DataError(f"{dataset.id}: arch has no bars of {unknown[0]}{hint}; change symbols in dataset.yaml")
-    bars = pd.concat([index_bars(symbol) for symbol in dataset.symbols], ignore_index=True)
-    return check(dataset, bars, vix_closes() if dataset.vix else None)
+    from arch.data import nasdaq, sp500, vix  # here: arch takes a second to import
 
-
-def index_bars(symbol: str) -> pd.DataFrame:
-    """Returns long-form bars of one index, all four prices times adjusted close over close.
-
-    (For these two the factor is 1 on every session; it stands here because the rule is the protocol's.)
-    """
-    from arch.data import nasdaq, sp500  # here: arch takes a second to import
-
-    source = {"NASDAQ": nasdaq, "SP500": sp500}[symbol].load()
-    factor = source["Adj Close"] / source["Close"]
-    prices = {name.lower(): source[name] * factor for name in ("Open", "High", "Low", "Close")}
-    volume = source["Volume"].astype("float64")
-    bars = pd.DataFrame({"date": source.index, "symbol": symbol, **prices, "volume": volume})
-    return bars.reset_index(drop=True)
-
-
-def vix_closes() -> pd.Series:
-    """Returns the closes of the VIX by session; the source's empty rows (holidays) are dropped."""
-    from arch.data import vix  # here: arch takes a second to import
-
-    closes = vix.load()["vix"].dropna()
-    return pd.Series(closes.to_numpy(dtype="float64"), index=pd.DatetimeIndex(closes.index), name="vix")
+    sources = {"NASDAQ": nasdaq, "SP500": sp500}
+    frames = []
+    for symbol in dataset.symbols:
+        if symbol not in sources:
+            hint = did_you_mean(symbol, sources)
+            raise DataError(f"{dataset.id}: arch has no bars of {symbol}{hint}; change symbols in dataset.yaml")
+        source = sources[symbol].load()
+        factor = source["Adj Close"] / source["Close"]  # 1 on every session of these two; the rule is the protocol's
+        prices = {name: source[name.capitalize()] * factor for name in PRICES}
+        volume = source["Volume"].astype("float64")
+        frames.append(pd.DataFrame({"date": source.index, "symbol": symbol, **prices, "volume": volume}))
+    closes = vix.load()["vix"].astype("float64").dropna() if dataset.vix else None  # its holidays are empty rows
+    return check(dataset, pd.concat(frames, ignore_index=True), closes)

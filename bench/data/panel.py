@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +59,7 @@ class Panel:
         """The panel without the sessions after `day`."""
         if day is None:
             return self
-        n = self.position(day, "right")
-        return replace(
-            self,
-            dates=self.dates[:n],
-            open=self.open[:n],
-            high=self.high[:n],
-            low=self.low[:n],
-            close=self.close[:n],
-            volume=self.volume[:n],
-            vix=None if self.vix is None else self.vix[:n],
-            true_var=None if self.true_var is None else self.true_var[:n],
-        )
+        return self._cut(slice(self.position(day, "right")), slice(None))
 
     def part(self, symbols: Sequence[str], first: int = 0) -> Panel:
         """Some symbols, in the order given, and the sessions from position `first` on (negative: so many last ones).
@@ -77,22 +67,16 @@ class Panel:
         Every array in C order, as in a loaded panel: the last bit of a sum may depend on how its terms lie in memory.
         """
         at = [self.symbols.index(symbol) for symbol in symbols]
+        return replace(self._cut(slice(first, None), at), symbols=tuple(symbols))
 
-        def cut(values: Array) -> Array:
-            return np.ascontiguousarray(values[first:, at])
-
-        return replace(
-            self,
-            dates=self.dates[first:],
-            symbols=tuple(symbols),
-            open=cut(self.open),
-            high=cut(self.high),
-            low=cut(self.low),
-            close=cut(self.close),
-            volume=cut(self.volume),
-            vix=None if self.vix is None else self.vix[first:],
-            true_var=None if self.true_var is None else cut(self.true_var),
-        )
+    def _cut(self, rows: slice, columns: list[int] | slice) -> Panel:
+        arrays: dict[str, Any] = {
+            name: np.ascontiguousarray(getattr(self, name)[rows, columns])
+            for name in (*PRICES, "volume", "true_var")
+            if getattr(self, name) is not None
+        }
+        vix = None if self.vix is None else self.vix[rows]
+        return replace(self, dates=self.dates[rows], vix=vix, **arrays)
 
     def identity(self) -> str:
         """sha256 of the canonical values: sessions, symbols, the five columns and the VIX as float64 bytes.

@@ -246,11 +246,8 @@ def _night(seed: int, k: int, var: Array, jump: tuple[float, float]) -> Array:
 
 def _autoregression(decay: float, first: float, shocks: Array) -> Array:
     """`x_0 = first, x_{t+1} = decay x_t + shocks_t`, one step after the other in plain floats."""
-
-    def step(value: float, shock: float) -> float:
-        return decay * value + shock
-
-    return np.array(list(accumulate(shocks.tolist(), step, initial=first)))
+    steps: list[float] = shocks.tolist()
+    return np.array(list(accumulate(steps, lambda value, shock: decay * value + shock, initial=first)))
 
 
 def _sum_over_steps(moves: Array) -> Array:

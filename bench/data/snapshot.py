@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from pyarrow.lib import ArrowException
@@ -26,36 +26,22 @@ def load(dataset: Dataset, folder: Path) -> Panel:
 def check(dataset: Dataset, bars: pd.DataFrame, vix: pd.Series | None) -> Panel:
     """Returns the panel of long-form bars and VIX closes by session, checked by the rules of the protocol."""
     return panel_from_frames(
-        bars,
-        vix,
-        dataset=dataset.id,
-        symbols=dataset.symbols,
-        measure=dataset.measure,
-        warmup_from=dataset.warmup_from,
-        vix_from=dataset.vix.first if dataset.vix else None,
+        bars, vix, dataset=dataset.id, symbols=dataset.symbols, measure=dataset.measure,
+        warmup_from=dataset.warmup_from, vix_from=dataset.vix.first if dataset.vix else None,
         with_volume=dataset.volume,
-    )
+    )  # fmt: skip
 
 
 def read_bars(dataset: Dataset, folder: Path) -> pd.DataFrame:
     """Returns the long-form bars of a snapshot as they are in the file, not yet checked."""
-    path = _only_file(dataset, folder, BARS_FILES)
-    if path is None:
-        raise DataError(
-            f"{dataset.id}: no bars in {folder}: put {' or '.join(BARS_FILES)} there, with the columns date, symbol, "
-            f"open, high, low, close{', volume' if dataset.volume else ''}, or run `bench data fetch {dataset.id}`"
-        )
-    return _read_table(dataset, path)
+    columns = f"date, symbol, open, high, low, close{', volume' if dataset.volume else ''}"
+    return _read_table(dataset, _only_file(dataset, folder, "bars", BARS_FILES, columns))
 
 
 def read_vix(dataset: Dataset, folder: Path) -> pd.Series:
     """Returns the VIX closes of a snapshot, indexed by session; empty cells are left out."""
-    path = _only_file(dataset, folder, VIX_FILES)
-    if path is None:
-        raise DataError(
-            f"{dataset.id}: no VIX in {folder}: put {' or '.join(VIX_FILES)} there, with the columns date, close, "
-            f"run `bench data fetch {dataset.id}`, or, if the dataset has no VIX, remove `vix` from dataset.yaml"
-        )
+    without = "; if the dataset has no VIX, remove `vix` from dataset.yaml"
+    path = _only_file(dataset, folder, "VIX", VIX_FILES, "date, close", without)
     frame = _read_table(dataset, path)
     missing = [name for name in ("date", "close") if name not in frame.columns]
     if missing:
@@ -86,24 +72,18 @@ def write_snapshot(folder: Path, bars: pd.DataFrame, vix: pd.Series | None) -> N
     frames = {"bars.parquet": bars}
     if vix is not None:
         frames = {"vix.parquet": pd.DataFrame({"date": vix.index, "close": vix.to_numpy()}), **frames}
-    written: dict[Path, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            written[temporary] = folder / name
-            with temporary.open("wb") as file:
-                frame.to_parquet(file, index=False)
-                file.flush()
-                os.fsync(file.fileno())
-        for temporary, path in written.items():
-            temporary.replace(path)
+        with TemporaryDirectory(prefix=".", dir=folder) as aside:
+            for name, frame in frames.items():
+                with (Path(aside) / name).open("wb") as file:
+                    frame.to_parquet(file, index=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+            for name in frames:
+                (Path(aside) / name).replace(folder / name)
     except OSError as error:
         raise DataError(f"{folder}: the snapshot cannot be written ({error}); the old one is as it was") from error
-    finally:
-        for temporary in written:
-            with contextlib.suppress(OSError):  # a leftover is hidden, ignored by git and read by nobody
-                temporary.unlink(missing_ok=True)
 
 
 def refuse_csv(folder: Path) -> None:
@@ -115,12 +95,19 @@ def refuse_csv(folder: Path) -> None:
         )
 
 
-def _only_file(dataset: Dataset, folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The one file of these names, None if there is none; two of them may disagree, so that is an error."""
+def _only_file(
+    dataset: Dataset, folder: Path, what: str, names: tuple[str, ...], columns: str, otherwise: str = ""
+) -> Path:
+    """The one file of these names; two of them may disagree, so that is an error."""
     found = [folder / name for name in names if (folder / name).is_file()]
+    if not found:
+        raise DataError(
+            f"{dataset.id}: no {what} in {folder}: put {' or '.join(names)} there, with the columns {columns}, "
+            f"or run `bench data fetch {dataset.id}`{otherwise}"
+        )
     if len(found) > 1:
         raise DataError(f"{dataset.id}: {folder} has {' and '.join(p.name for p in found)}: remove one of them")
-    return found[0] if found else None
+    return found[0]
 
 
 def _read_table(dataset: Dataset, path: Path) -> pd.DataFrame:

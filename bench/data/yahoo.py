@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from logging.handlers import BufferingHandler
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -139,28 +140,36 @@ def _without_unfinished(bars: pd.DataFrame, vix: pd.Series | None) -> tuple[pd.D
 
 def _download(dataset: Dataset, tickers: list[str], last: date) -> tuple[pd.DataFrame, list[str]]:
     """What yfinance brings for all tickers in one call, and the lines it logged meanwhile."""
-    yfinance = _yfinance(dataset)
-    with _logged("yfinance") as lines, warnings.catch_warnings():
+    try:
+        yfinance = importlib.import_module("yfinance")
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"{dataset.id}: fetching bars needs {error.name}, which is not installed: "
+            'run `pip install -e ".[fetch]"`, or bring the snapshot as files'
+        ) from error
+    data: Any = None
+    failure: Exception | None = None
+    with _logged("yfinance") as records, warnings.catch_warnings():
         # yfinance calls pandas in ways that pandas announces to end; nothing a user of ours can mend
         warnings.filterwarnings("ignore", module="yfinance")
         try:
-            data: Any = yfinance.download(
-                tickers,
-                start=dataset.warmup_from.isoformat(),
-                end=(last + timedelta(days=1)).isoformat(),
-                interval="1d",
-                auto_adjust=True,
-                actions=False,
-                group_by="column",
-                multi_level_index=True,
+            data = yfinance.download(
+                tickers, start=dataset.warmup_from.isoformat(), end=(last + timedelta(days=1)).isoformat(),
+                interval="1d", auto_adjust=True, actions=False, group_by="column", multi_level_index=True,
                 progress=False,
-            )
+            )  # fmt: skip
         except (yfinance.exceptions.YFException, OSError) as error:
-            _refuse_rate_limit(dataset, [repr(error)])
-            raise DataError(
-                f"{dataset.id}: yfinance failed: {_one_line(error)}; nothing was written, run the command again later"
-            ) from error
-    _refuse_rate_limit(dataset, lines)
+            failure = error
+    lines = [_one_line(record.getMessage()) for record in records]
+    if any("RateLimit" in line or "Too Many Requests" in line for line in [*lines, repr(failure)]):
+        raise DataError(
+            f"{dataset.id}: Yahoo limits the rate of requests; nothing was written: wait some minutes, "
+            f"then run `bench data fetch {dataset.id}` again"
+        ) from failure
+    if failure is not None:
+        raise DataError(
+            f"{dataset.id}: yfinance failed: {_one_line(failure)}; nothing was written, run the command again later"
+        ) from failure
     if not isinstance(data, pd.DataFrame) or not isinstance(data.columns, pd.MultiIndex):
         raise DataError(
             f"{dataset.id}: yfinance {yfinance.__version__} answered in a form that is not known here; "
@@ -169,42 +178,18 @@ def _download(dataset: Dataset, tickers: list[str], last: date) -> tuple[pd.Data
     return data, lines
 
 
-def _yfinance(dataset: Dataset) -> ModuleType:
-    try:
-        return importlib.import_module("yfinance")
-    except ModuleNotFoundError as error:
-        raise DataError(
-            f"{dataset.id}: fetching bars needs {error.name}, which is not installed: "
-            'run `pip install -e ".[fetch]"`, or bring the snapshot as files'
-        ) from error
-
-
 @contextmanager
-def _logged(name: str) -> Iterator[list[str]]:
+def _logged(name: str) -> Iterator[list[logging.LogRecord]]:
     """The warnings and errors that a logger gets meanwhile, kept from the terminal: the caller reports them."""
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(_one_line(record.getMessage()))
-
-    logger, handler = logging.getLogger(name), Keep(logging.WARNING)
-    propagate = logger.propagate
+    logger, handler = logging.getLogger(name), BufferingHandler(sys.maxsize)
+    handler.setLevel(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
-    logger.propagate = False
     try:
-        yield lines
+        yield handler.buffer
     finally:
         logger.propagate = propagate
         logger.removeHandler(handler)
-
-
-def _refuse_rate_limit(dataset: Dataset, lines: list[str]) -> None:
-    if any("RateLimit" in line or "Too Many Requests" in line for line in lines):
-        raise DataError(
-            f"{dataset.id}: Yahoo limits the rate of requests; nothing was written: wait some minutes, "
-            f"then run `bench data fetch {dataset.id}` again"
-        )
 
 
 def _refuse_missing(dataset: Dataset, data: pd.DataFrame, tickers: list[str], reasons: list[str]) -> None:

@@ -35,46 +35,29 @@ def kept(tree: Tree, base: Path) -> Iterator[Fault]:
     """No result of the base is gone without a withdrawal, none is another one without a new version."""
     added = _added_events(tree.results, base / "results")
     withdrawn = {event.key for event in added if event.event == ledger.WITHDRAWN}
-    for key, old, run in ledger.diff(ledger.finished(base / "results"), tree.records, _is_still):
-        if old is None:
-            continue
-        file = key.place(tree.results).folder / "run.json"
+    for key, old in sorted(ledger.finished(base / "results").items(), key=str):
+        run, file = tree.records.get(key), key.place(tree.results).folder / "run.json"
         if (run is None or run.state != DONE) and key not in withdrawn:
             before = f"was done in the base (version {old.version}, identity {old.identity[:12]})"
             now = "nothing is here" if run is None else f"its state is {run.state}"
             yield file, f"{key} {before}, {now}, and the ledger does not say that it was withdrawn"
-        if run is None or _version(run) != _version(old):
+        if run is None or (run.version, run.protocol) != (old.version, old.protocol):
             continue
         again = f"both as version {run.version}: raise `version` of {key.entry} in submission.yaml and run it again"
         for name, was, now in _unlike(old, run):
             yield file, f"{name} {str(now)[:12]}, in the base {str(was)[:12]}, {again}"
 
 
-def _is_still(old: Run, run: Run) -> bool:
-    """Whether a finished result is what it was."""
-    return run.state == DONE and not any(_unlike(old, run))
-
-
-def _unlike(old: Run, run: Run) -> Iterator[tuple[str, Any, Any]]:
+def _unlike(old: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """What one version of a result must not have in two ways; its description and what was measured may differ."""
-    for name in ("identity", "digest"):
-        if getattr(old, name) != getattr(run, name):
-            yield name, getattr(old, name), getattr(run, name)
-    if (run.state, run.identity, run.digest) != (DONE, old.identity, old.digest):
-        return
-    if run.runs < old.runs:
-        yield "runs", old.runs, run.runs
-    for seed in sorted({*old.seed_digests, *run.seed_digests}):
-        if old.seed_digests.get(seed) != run.seed_digests.get(seed):
-            yield f"digest of seed {seed}", old.seed_digests.get(seed), run.seed_digests.get(seed)
-    for name in sorted({*old.about, *run.about} - {"description"}):
-        if old.about.get(name) != run.about.get(name):
-            yield name, old.about.get(name), run.about.get(name)
-
-
-def _version(run: Run) -> tuple[str, Any]:
-    """What a result must differ in from the one it replaces: the row's version, or the protocol of all."""
-    return run.version, run.identity_of.get("protocol")
+    values = [(name, getattr(old, name), getattr(run, name)) for name in ("identity", "digest")]
+    if (run.state, run.identity, run.digest) == (DONE, old.identity, old.digest):
+        seeds = sorted({*old.seed_digests, *run.seed_digests})
+        values.append(("runs", old.runs, min(old.runs, run.runs)))  # more of them are no fault
+        values += [(f"digest of seed {seed}", old.seed_digests.get(seed), run.seed_digests.get(seed)) for seed in seeds]
+        names = sorted({*old.about, *run.about} - {"description"})
+        values += [(name, old.about.get(name), run.about.get(name)) for name in names]
+    return [(name, was, now) for name, was, now in values if was != now]
 
 
 def _added_events(results: Path, base: Path) -> list[ledger.Event]:
@@ -181,22 +164,28 @@ def frozen(tree: Tree, base: Path) -> Iterator[Fault]:
     """
     for folder in sorted(path for path in (base / FOLDER).glob("*") if path.is_dir()):
         here = tree.registry.root / FOLDER / folder.name
-        before, now = (
-            {path.relative_to(top): path for path in top.rglob("*") if path.is_file() or path.is_symlink()}
-            for top in (folder, here)
-        )
+        before, now = _contents(folder), _contents(here)
         for inside in sorted({*before, *now}):
-            said = None
-            if inside not in now:
-                said = "is gone, an edition of the base has it"
-            elif inside not in before:
-                said = None if folder.name in SHARED else "is new in an edition of the base"
-            elif now[inside].is_symlink() or now[inside].read_bytes() != before[inside].read_bytes():
-                said = "was changed, it is in an edition of the base"
             if here.is_symlink():
                 said = "lies behind a link"
-            if said:
-                yield here / inside, f"{said}: an edition never changes"
+            elif inside not in now:
+                said = "is gone, an edition of the base has it"
+            elif inside not in before and folder.name not in SHARED:
+                said = "is new in an edition of the base"
+            elif inside in before and now[inside] != before[inside]:
+                said = "was changed, it is in an edition of the base"
+            else:
+                continue
+            yield here / inside, f"{said}: an edition never changes"
+
+
+def _contents(folder: Path) -> dict[Path, bytes | None]:
+    """The bytes of every file below a folder, by its path there; None for a link."""
+    return {
+        path.relative_to(folder): None if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() or path.is_symlink()
+    }
 
 
 def to_vouch_for(tree: Tree, base: Path) -> Iterator[Fault]:

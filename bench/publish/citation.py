@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -102,6 +103,11 @@ class Release:
         """The year that the edition is named after."""
         return self.edition.partition(".")[0] if self.edition else None
 
+    @property
+    def key(self) -> str:
+        """What its references are called by in LaTeX."""
+        return f"volmark-{self.edition or self.version}"
+
     def __str__(self) -> str:
         software = f"version {self.version}, protocol {self.protocol}"
         return f"edition {self.edition} ({software})" if self.edition else f"{software}, no frozen edition"
@@ -141,9 +147,7 @@ def read_standing(leaderboard: Path, entry: str) -> Standing | None:
     """An entry's score in a `leaderboard.json`; None where there is no such board, or no score of it."""
     try:
         board = json.loads(leaderboard.read_bytes())
-        rows: list[dict[str, Any]] = next(
-            (table["rows"] for table in board["tables"] if table["task"] == board["headline"]), []
-        )
+        rows = [row for table in board["tables"] if table["task"] == board["headline"] for row in table["rows"]]
         scores = {row["entry"]: float(row["qlike"]) for row in rows}
         if entry not in scores:
             return None
@@ -156,8 +160,8 @@ def read_standing(leaderboard: Path, entry: str) -> Standing | None:
 
 def cite_benchmark(release: Release) -> Reference:
     """The reference of the benchmark."""
-    authors = tuple(map(str, release.metadata.authors))
-    return Reference(_key(release), authors, release.metadata.title, _capital(str(release)), release.year)
+    authors, about = tuple(map(str, release.metadata.authors)), str(release)
+    return Reference(release.key, authors, release.metadata.title, about[:1].upper() + about[1:], release.year)
 
 
 def cite_entry(release: Release, name: str, entry: CitedEntry, standing: Standing | None) -> Reference:
@@ -165,7 +169,7 @@ def cite_entry(release: Release, name: str, entry: CitedEntry, standing: Standin
     dataset = f"-{standing.dataset}" if standing else ""
     score = f"; {standing}" if standing else ""
     return Reference(
-        f"{_key(release)}-{name}{dataset}",
+        f"{release.key}-{name}{dataset}",
         tuple(author.name for author in entry.authors),
         f"{name}, version {entry.version}: {entry.description}",
         f"Entry of volmark, {release}{score}",
@@ -185,23 +189,11 @@ def citation_files(release: Release) -> dict[str, bytes]:
     }
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _key(release: Release) -> str:
-    return f"volmark-{release.edition or release.version}"
-
-
 def own_bibtex(name: str, entry: CitedEntry) -> str | None:
     """The BibTeX that an entry brings along; a `BenchError` where its braces would break what stands around it."""
     text = (entry.bibtex or "").strip()
-    depth = 0
-    for brace in re.findall(r"[{}]", text):
-        depth += 1 if brace == "{" else -1
-        if depth < 0:
-            break
-    if depth or (text and not text.startswith("@")):
+    depths = list(accumulate((1 if brace == "{" else -1 for brace in re.findall(r"[{}]", text)), initial=0))
+    if min(depths) < 0 or depths[-1] or (text and not text.startswith("@")):
         raise BenchError(
             f"{name}: `bibtex` in its submission.yaml is no BibTeX: it begins with @TYPE{{KEY, every brace is closed"
         )
@@ -230,7 +222,7 @@ def escape(text: str) -> str:
 
 def _bibtex(reference: Reference) -> str:
     """Braces around a title keep its capitals, those around an author keep a name whole."""
-    authors = [escape(name) if _is_person(name) else f"{{{escape(name)}}}" for name in reference.authors]
+    authors = [escape(name) if _person(name) else f"{{{escape(name)}}}" for name in reference.authors]
     fields = {
         "author": " and ".join(authors),
         "title": f"{{{escape(reference.title)}}}",
@@ -243,30 +235,26 @@ def _bibtex(reference: Reference) -> str:
 
 
 def _apa(reference: Reference) -> str:
-    *others, last = map(_with_initials, reference.authors)
+    *others, last = _authors(reference, lambda family, given: f"{family}, {_initials(given)}")
     authors = f"{', '.join(others)}, & {last}" if others else last
     return f"{authors.rstrip('.')}. ({reference.year or 'n.d.'}). {reference.title} [{reference.about}]."
 
 
-def _is_person(name: str) -> bool:
-    """Whether a name is written as `Family, Given`."""
-    return name.count(",") == 1 and " and " not in name and all(part.strip() for part in name.split(","))
-
-
-def _with_initials(name: str) -> str:
-    if not _is_person(name):
-        return name
-    family, given = name.split(",")
-    return f"{family}, {' '.join(f'{part[0]}.' for part in given.split())}"
-
-
-def _in_order(name: str) -> str:
-    if not _is_person(name):
-        return name
-    family, given = name.split(",")
-    return f"{given.strip()} {family.strip()}"
-
-
 def _plain(reference: Reference) -> str:
-    names = ", ".join(map(_in_order, reference.authors))
+    names = ", ".join(_authors(reference, lambda family, given: f"{given} {family}"))
     return f"{names}. {reference.title}. {reference.about}{f', {reference.year}' if reference.year else ''}."
+
+
+def _authors(reference: Reference, written: Callable[[str, str], str]) -> list[str]:
+    people = ((name, _person(name)) for name in reference.authors)
+    return [written(*person) if person else name for name, person in people]
+
+
+def _person(name: str) -> tuple[str, str] | None:
+    """Family and given name, of a name that is written as `Family, Given`; others are kept whole."""
+    family, _, given = map(str.strip, name.partition(","))
+    return (family, given) if family and given and "," not in given and " and " not in name else None
+
+
+def _initials(given: str) -> str:
+    return " ".join(f"{part[0]}." for part in given.split())

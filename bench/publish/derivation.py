@@ -67,10 +67,8 @@ def _derive_again(edition: Edition) -> list[str]:
             except (OSError, ValueError, TypeError) as error:
                 problems.append(f"{path} is missing or damaged: {error}")
                 continue
-            for measured in MEASURED:
-                board.pop(measured, None)
-                frozen.pop(measured, None)
-            gaps = unequal(board, frozen, CHECK_TOLERANCE, new_fields=False)
+            mine, theirs = ({key: each[key] for key in each if key not in MEASURED} for each in (board, frozen))
+            gaps = unequal(mine, theirs, CHECK_TOLERANCE, new_fields=False)
             problems += [f"{path}: {where}: {then} frozen, {now} derived again" for where, now, then in gaps]
     return problems
 
@@ -81,13 +79,13 @@ def _other_entries(edition: Edition) -> list[str]:
     versions: dict[str, set[str]] = {}
     for run in edition.runs:
         versions.setdefault(run.entry, set()).add(run.version)
-    problems = [f"{path}: {name} has no result in forecasts.json" for name in edition.entries if name not in versions]
+    cited = {name: entry.version for name, entry in edition.entries.items()}
+    problems = [f"{path}: {name} has no result in forecasts.json" for name in cited if name not in versions]
     for name, found in versions.items():
-        if name not in edition.entries:
+        if name not in cited:
             problems.append(f"{path}: {name} is not there, forecasts.json has results of it")
-        elif edition.entries[name].version not in found:
-            cited = edition.entries[name].version
-            problems.append(f"{path}: {name} has version {cited}, in forecasts.json {', '.join(sorted(found))}")
+        elif cited[name] not in found:
+            problems.append(f"{path}: {name} has version {cited[name]}, in forecasts.json {', '.join(sorted(found))}")
     return problems
 
 

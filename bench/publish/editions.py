@@ -7,15 +7,16 @@ measures are kept beside the editions, which share what they have in common: see
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from bench.errors import BenchError, did_you_mean
+from bench.files import from_json
 from bench.publish.citation import CitedEntry, Release, read_metadata
 from bench.registry.config import Base, Dataset, Label, Name, Settings, read_yaml
 from bench.store import DONE, Run
@@ -59,17 +60,17 @@ class Edition:
     @cached_property
     def facts(self) -> Facts:
         """Its name, and what it was made with and from."""
-        return self._read("edition.json", TypeAdapter(Facts))
+        return self._read("edition.json", Facts)
 
     @cached_property
     def entries(self) -> dict[str, CitedEntry]:
         """Its entries by name, as they are cited."""
-        return self._read("entries.json", TypeAdapter(dict[str, CitedEntry]))
+        return self._read("entries.json", dict[str, CitedEntry])
 
     @cached_property
     def runs(self) -> list[Run]:
         """The record of every result, without what was measured."""
-        runs = self._read("forecasts.json", TypeAdapter(list[Run]))
+        runs = self._read("forecasts.json", list[Run])
         for run in runs:
             if not all(map(PLAIN.fullmatch, (run.dataset, run.split, run.task, run.entry))):
                 raise BenchError(f"{self.folder / 'forecasts.json'}: `{run.entry}` is no name of a result")
@@ -92,10 +93,10 @@ class Edition:
         """A dataset as it was then."""
         return read_yaml(self.folder / name / "dataset.yaml", Dataset, id=name, folder=self.folder / name)
 
-    def _read(self, name: str, kind: TypeAdapter[T]) -> T:
+    def _read(self, name: str, kind: type[T]) -> T:
         try:
-            return kind.validate_json((self.folder / name).read_bytes())
-        except (OSError, ValidationError) as error:
+            return from_json(kind, (self.folder / name).read_bytes())
+        except (OSError, ValueError) as error:
             raise BenchError(f"{self.folder / name} is missing or damaged: {str(error).splitlines()[0]}") from error
 
 
@@ -107,8 +108,7 @@ def editions(root: Path) -> list[str]:
 
 def open_edition(root: Path, name: str) -> Edition:
     """The edition of that name."""
-    known = editions(root)
-    if name not in known:
+    if name not in (known := editions(root)):
         raise BenchError(f"no edition `{name}`{did_you_mean(name, known) or ': none is frozen yet'}")
     return Edition(root / FOLDER / name)
 
@@ -120,14 +120,12 @@ def check_sums(folder: Path) -> list[tuple[Path, str]]:
     except (OSError, UnicodeDecodeError):
         return [(folder / SUMS, "is missing or damaged")]
     said = {path: digest for digest, between, path in (line.partition("  ") for line in lines) if between}
-    there = {
-        str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file() and path != folder / SUMS
-    }
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {SUMS}
+    changed = {path for path in said.keys() & there if sha256((folder / path).read_bytes()).hexdigest() != said[path]}
+    found = (
+        (said.keys() - there, "is missing"),
+        (there - said.keys(), "is no file of the edition"),
+        (changed, "was changed: its checksum differs"),
+    )
     problems = [(folder / SUMS, f"says `{line[:80]}`: no line of checksums") for line in lines if "  " not in line]
-    problems += [(folder / path, "is missing") for path in sorted(said.keys() - there.keys())]
-    problems += [(folder / path, "is no file of the edition") for path in sorted(there.keys() - said.keys())]
-    return problems + [
-        (there[path], "was changed: its checksum differs")
-        for path in sorted(said.keys() & there.keys())
-        if hashlib.sha256(there[path].read_bytes()).hexdigest() != said[path]
-    ]
+    return problems + [(folder / path, problem) for paths, problem in found for path in sorted(paths)]

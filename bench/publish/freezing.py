@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from bench.publish.guards import verify
 from bench.publish.upkeep import Waiting, held
 from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Entry, discover
-from bench.store import MAIN_SPLIT, Measured, Run, Scope, stale_parts
+from bench.store import MAIN_SPLIT, Run, Scope, stale_parts
 from bench.store.realized import read_realized
 
 
@@ -92,21 +92,21 @@ def _runs_of(registry: Registry, dataset: Dataset) -> list[Run]:
 
     The board shows places on another split beside its own, so the headline results of that one belong to it.
     """
-    main, headline = MAIN_SPLIT, registry.settings.headline
-    wanted = store.places(registry.results, dataset.id, main)
-    beside = store.places(registry.results, dataset.id, BESIDE[main]) if BESIDE.get(main) in dataset.splits else []
-    runs = (store.read_run(place) for place in [*wanted, *(place for place in beside if place.task == headline)])
-    return [run for run in runs if run is not None]
+    wanted, beside = store.places(registry.results, dataset.id, MAIN_SPLIT), BESIDE.get(MAIN_SPLIT)
+    if beside in dataset.splits:
+        others = store.places(registry.results, dataset.id, beside)
+        wanted += [place for place in others if place.task == registry.settings.headline]
+    return [run for run in map(store.read_run, wanted) if run is not None]
 
 
 def _outdated(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) -> list[str]:
     """Official results without forecasts that are not of the entry as it is now; of the others the guards say it."""
-    lines = []
-    for place in store.places(registry.results, dataset.id, MAIN_SPLIT):
+    lines, scope = [], Scope(registry.settings, dataset, MAIN_SPLIT, registry.results)
+    for place in scope.places():
         run, entry = store.read_run(place), entries.get(place.entry)
         if run is None or entry is None or run.state == store.DONE or place.task not in registry.settings.tasks:
             continue
-        if stale_parts(run, Scope(registry.settings, dataset, run.split, registry.results), entry):
+        if stale_parts(run, scope, entry):
             again = f"`bench run {entry.name} --dataset {dataset.id}`"
             lines.append(f"{place} is not of the entry as it is under submissions/ now: {again}")
     return lines
@@ -123,8 +123,7 @@ def _missing(registry: Registry, dataset: Dataset, entries: dict[str, Entry]) ->
     have = {(place.task, place.entry) for place in store.places(registry.results, dataset.id, MAIN_SPLIT)}
     lines = []
     for entry in entries.values():
-        answers = settings.path_tasks if entry.is_path else entry.row.tasks
-        lacking = [task for task in answers if task in scored and (task, entry.name) not in have]
+        lacking = [task for task in entry.answers(settings) if task in scored and (task, entry.name) not in have]
         if lacking and entry.is_meant_for(dataset.id):
             again = f"`bench run {entry.name} --dataset {dataset.id}`"
             lines.append(f"{dataset.id}: {entry.name} has no result on {', '.join(lacking)}: {again}")
@@ -146,6 +145,5 @@ def _board_files(registry: Registry, dataset: Dataset) -> dict[str, bytes]:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    kept = asdict(replace(run, measured=Measured(), traceback=None))
-    del kept["measured"]
-    return {key: value for key, value in kept.items() if value not in (None, {})}
+    left_out = "measured", "traceback"
+    return {key: value for key, value in asdict(run).items() if key not in left_out and value not in (None, {})}

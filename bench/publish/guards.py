@@ -6,13 +6,12 @@ stored forecasts.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -141,21 +140,16 @@ def _reproduction_problem(tree: Tree, place: Place, item: Stored) -> str | None:
 
 def data(tree: Tree) -> Iterator[Fault]:
     """Results come from the bars that the registry pins."""
-    known = tree.registry.dataset_ids()
     for place, item in tree.stored.items():
-        file = place.folder / "run.json"
-        if place.dataset not in known:
-            yield file, f"there is no datasets/{place.dataset}/dataset.yaml"
-            continue
-        dataset = tree.registry.dataset(place.dataset)
-        if place.split not in dataset.splits:
-            yield file, f"datasets/{place.dataset}/dataset.yaml has no split {place.split}"
+        file, dataset = place.folder / "run.json", tree.dataset(place)
+        if dataset is None:
+            yield file, f"there is no datasets/{place.dataset}/dataset.yaml with a split {place.split}"
             continue
         pinned = dataset.identity.get(place.split)
-        if item.run is None:
+        if item.run is None or pinned is None:
             continue
         for name, value in (("data_identity", item.run.data_identity), ("data", item.run.identity_of.get("data"))):
-            if pinned is not None and value != pinned:
+            if value != pinned:
                 where = f"datasets/{place.dataset}/dataset.yaml pins {pinned[:12]} for {place.split}"
                 yield file, f"{name} {str(value)[:12]}, {where}"
 
@@ -166,26 +160,23 @@ def code(tree: Tree) -> Iterator[Fault]:
         yield tree.registry.root / "submissions", problem
     settings = tree.registry.settings
     for place, item in tree.stored.items():
-        entry, run = tree.catalogue.entry_at(place.study, place.entry), item.run
-        if run is None or place.dataset not in tree.registry.dataset_ids():
+        entry, dataset = tree.catalogue.entry_at(place.study, place.entry), tree.dataset(place)
+        file, run = place.folder / "run.json", item.run
+        if run is None or dataset is None:
             continue
-        file = place.folder / "run.json"
-        dataset = tree.registry.dataset(place.dataset)
         if entry is None:
             mend = ledger.how_to_withdraw(Key.of(place)) if run.state == DONE else "remove its folder"
             there = f"studies/{place.study}/study.yaml" if place.study else "submissions/"
             yield file, f"no entry {place.entry} under {there}: {mend}, or bring the entry back"
-        elif item.state != DONE:
-            continue
-        elif place.task in settings.tasks and place.split in dataset.splits:
+        elif item.state == DONE and place.task not in settings.tasks:
+            yield file, f"bench.yaml has no task {place.task}"
+        elif item.state == DONE:
             scope = Scope(settings, dataset, place.split, place.results, place.study)
             named = f"study {place.study}" if place.study else f"run {place.entry}"
             at = f" --dataset {place.dataset}" + ("" if place.study else f" --split {place.split}")
             for name, made, here in stale_parts(run, scope, entry):
                 given = f"submissions/{entry.family} and the registry give {here}"
                 yield file, f"stale: made with {name} {made}, {given}: `bench {named}{at}`"
-        else:
-            yield file, f"bench.yaml has no task {place.task}, or the dataset no split {place.split}"
 
 
 def boards(tree: Tree) -> Iterator[Fault]:
@@ -203,23 +194,17 @@ def boards(tree: Tree) -> Iterator[Fault]:
         except BenchError as error:
             yield folder, f"no board can be derived: {error}"
             continue
-        found = disagreements(board, folder)
-        for path in dict.fromkeys(path for path, _ in found):
-            first, *more = [what for file, what in found if file == path]
+        for path, gaps in groupby(disagreements(board, folder), key=lambda gap: gap[0]):
+            first, *more = [what for _, what in gaps]
             further = f" (and {len(more)} more)" if more else ""
             yield path, f"{first}{further}; {command} writes it again"
-    for path in _board_files(registry.results):
-        if path.parent not in expected:
+    for path in sorted(registry.results.rglob("leaderboard.json")):
+        if path.is_file() and path.parent not in expected:  # an entry may bear that name, its folder is no board
             yield path, "is a board without results: remove it and the files beside it"
 
 
-def _board_files(results: Path) -> list[Path]:
-    """The boards below a results folder; an entry may bear the name of such a file, its folder is none."""
-    return sorted(path for path in results.rglob("leaderboard.json") if path.is_file())
-
-
 def accounts(tree: Tree) -> Iterator[Fault]:
-    """The ledger replays, and what it gives are the results here and the rows of the boards."""
+    """The ledger replays, and what it gives are the results here; the rows of boards follow from these."""
     results = tree.results
     path = results / ledger.NAME
     if tree.runs and not path.is_file():
@@ -232,33 +217,6 @@ def accounts(tree: Tree) -> Iterator[Fault]:
         return
     for key, what in ledger.gaps(state, tree.runs):
         yield key.place(results).folder / "run.json", what
-    for file in _board_files(results):
-        yield from _rows(tree, state, file)
-
-
-def _rows(tree: Tree, state: ledger.State, file: Path) -> Iterator[Fault]:
-    """Rows of a committed board that the ledger does not have, and results of the ledger that are no rows."""
-    try:
-        board = json.loads(file.read_bytes())
-        place = board["dataset"], board["split"], board["study"]
-        rows = {(_source(table, row), row["entry"]) for table in board["tables"] for row in table["rows"]}
-        absent = {(table["task"], row["entry"]) for table in board["tables"] for row in table["absent"]}
-    except (ValueError, KeyError, TypeError) as error:
-        yield file, f"is no board ({type(error).__name__}: {error})"
-        return
-    dataset, split, study = place
-    for task, entry in sorted(rows):
-        if not any(Key(dataset, split, task, entry, where) in state for where in (study, None)):
-            yield file, f"has a row {entry} on {task}, the ledger has no such result"
-    for key in state:
-        mine = (key.dataset, key.split, key.study) == place and key.task in tree.registry.settings.tasks
-        if mine and (key.task, key.entry) not in rows | absent:
-            yield file, f"has no row {key.entry} on {key.task}, the ledger has its result"
-
-
-def _source(table: dict[str, Any], row: dict[str, Any]) -> str:
-    """The task whose forecasts a row comes from."""
-    return str(table["derived_from"] if row["derived"] else table["task"])
 
 
 # Of what is shown and frozen ------------------------------------------------------------------------

@@ -7,21 +7,18 @@ just these. Rows of derived tasks and results without forecasts (failed, skipped
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from bench import store
 from bench.errors import StorageError
-from bench.files import write_atomic
+from bench.files import from_json, write_atomic
 from bench.store import DONE, MISSING, Place, Run
 
-Before = TypeVar("Before")
-After = TypeVar("After")
 NAME = "ledger.jsonl"
 Kind = Literal["accepted", "replaced", "withdrawn"]
 ACCEPTED, REPLACED, WITHDRAWN = get_args(Kind)
@@ -94,11 +91,6 @@ State = dict[Key, Event]
 """The results that count: by key, the event that made each of them so."""
 
 
-@cache
-def _event_adapter() -> TypeAdapter[Event]:
-    return TypeAdapter(Event)
-
-
 def read_events(results: Path) -> list[Event]:
     """Returns the lines of a results folder's ledger, none where there is no file; a `StorageError` names a bad one."""
     path = results / NAME
@@ -109,7 +101,7 @@ def read_events(results: Path) -> list[Event]:
     events = []
     for number, line in enumerate(lines, start=1):
         try:
-            events.append(_event_adapter().validate_json(line))
+            events.append(from_json(Event, line))
         except ValidationError as error:
             problem = error.errors()[0]
             said = ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"]]))
@@ -125,9 +117,14 @@ def select(
     entries: Collection[str] = (),
 ) -> list[Event]:
     """The events of a dataset, split, some tasks and entries; None and nothing stand for all."""
-    found = (event for event in events if dataset in (None, event.dataset) and split in (None, event.split))
-    chosen = (event for event in found if not tasks or event.task in tasks)
-    return [event for event in chosen if not entries or event.key.label in entries]
+    return [
+        event
+        for event in events
+        if dataset in (None, event.dataset)
+        and split in (None, event.split)
+        and (not tasks or event.task in tasks)
+        and (not entries or event.key.label in entries)
+    ]
 
 
 def replay(events: Iterable[Event]) -> State:
@@ -193,24 +190,18 @@ def finished(results: Path) -> dict[Key, Run]:
     return {key: run for key, run in runs.items() if run is not None and run.state == DONE}
 
 
-def diff(
-    before: Mapping[Key, Before], after: Mapping[Key, After], same: Callable[[Before, After], bool]
-) -> Iterator[tuple[Key, Before | None, After | None]]:
-    """Yields in which results two states differ, sorted: both sides, None for the one that arrived or left."""
-    for key in sorted({*before, *after}, key=str):
-        old, new = before.get(key), after.get(key)
-        if old is None or new is None or not same(old, new):
-            yield key, old, new
-
-
-def _is_of(event: Event, run: Run) -> bool:
-    return (event.identity, event.digest) == (run.identity, run.digest)
+def _differing(state: State, runs: Mapping[Key, Run]) -> Iterator[tuple[Key, Event | None, Run | None]]:
+    """In which results a ledger and a folder differ, sorted: both sides, None for the one that lacks it."""
+    for key in sorted({*state, *runs}, key=str):
+        event, run = state.get(key), runs.get(key)
+        if event is None or run is None or (event.identity, event.digest) != (run.identity, run.digest):
+            yield key, event, run
 
 
 def gaps(state: State, runs: Mapping[Key, Run]) -> Iterator[tuple[Key, str]]:
     """Yields where a ledger's results and those that lie in a folder differ: both sides, and how to mend it."""
     update = "run `bench ledger --update`"
-    for key, event, run in diff(state, runs, _is_of):
+    for key, event, run in _differing(state, runs):
         here = f"identity {run.identity[:12]}" if run else ""
         if event is None:
             yield key, f"{here} is not in the ledger: {update}"
@@ -218,7 +209,7 @@ def gaps(state: State, runs: Mapping[Key, Run]) -> Iterator[tuple[Key, str]]:
             gone = f"the ledger has identity {event.identity[:12]}, but no finished result lies here"
             yield key, f"{gone}: restore it (`git checkout`), or withdraw it: {how_to_withdraw(key)}"
         else:
-            is_new = (run.version, run.identity_of.get("protocol")) != (event.version, event.protocol)
+            is_new = (run.version, run.protocol) != (event.version, event.protocol)
             again = "restore it (`git checkout`), raise its version and run again, or withdraw it: "
             mend = update if is_new else again + how_to_withdraw(key)
             yield key, f"{here}, digest {(run.digest or 'none')[:12]}; the ledger has {_short(event)}: {mend}"
@@ -236,9 +227,11 @@ def pending(results: Path) -> list[Event]:
     `StorageError` where one is gone without a trace: that is a withdrawal, and its reason a person's to give.
     """
     events, gone = [], []
-    for key, before, run in diff(replay(read_events(results)), finished(results), _is_of):
+    for key, before, run in _differing(replay(read_events(results)), finished(results)):
         if run is not None:
-            events.append(_arrival(key, run, before))
+            replaces = Replaced(before.version, before.identity) if before else None
+            kind, digest = REPLACED if before else ACCEPTED, run.digest or ""
+            events.append(Event(kind, *key[:4], run.version, run.protocol, run.identity, digest, key.study, replaces))
         elif before is not None:
             failed = store.read_run(key.place(results))
             if failed is None or failed.state in (DONE, MISSING):
@@ -253,20 +246,9 @@ def pending(results: Path) -> list[Event]:
     return events
 
 
-def _arrival(key: Key, run: Run, before: Event | None) -> Event:
-    event = REPLACED if before else ACCEPTED
-    replaces = Replaced(before.version, before.identity) if before else None
-    protocol = str(run.identity_of.get("protocol", ""))
-    return Event(event, *key[:4], run.version, protocol, run.identity, run.digest or "", key.study, replaces)
-
-
 def withdrawal(before: Event, reason: str) -> Event:
     """The event that takes a result away."""
     return replace(before, event=WITHDRAWN, replaces=None, reason=reason)
-
-
-def _line(event: Event) -> str:
-    return json.dumps(event.plain(), ensure_ascii=False) + "\n"
 
 
 def append(results: Path, events: list[Event]) -> None:
@@ -277,4 +259,5 @@ def append(results: Path, events: list[Event]) -> None:
     replay([*read_events(results), *events])
     old = path.read_bytes() if path.is_file() else b""
     end = b"" if old.endswith(b"\n") or not old else b"\n"
-    write_atomic(path, old + end + "".join(map(_line, events)).encode())
+    lines = (json.dumps(event.plain(), ensure_ascii=False) + "\n" for event in events)
+    write_atomic(path, old + end + "".join(lines).encode())

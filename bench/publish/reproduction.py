@@ -69,18 +69,19 @@ def reproduce(
         wanted = {(entry.study, entry.name): entry for entry in entries}
         published = _published(registry, campaign, entries, tasks)
         entry_of = {place: wanted[place.study, place.entry] for place in published}
-        stale = {
-            place: why for place, item in published.items() if (why := _other_code(campaign, entry_of[place], item))
-        }
-        again = [place for place in published if place not in stale]
+        parts = {place: stale_parts(run, campaign.scope, entry_of[place]) for place, (run, _) in published.items()}
+        again = [place for place in published if not parts[place]]  # be it with other bars
+        names = {(place.study, place.entry) for place in again}
         todo = plan(
-            campaign,
-            [entry for key, entry in wanted.items() if any((place.study, place.entry) == key for place in again)],
-            sorted({place.task for place in again}),
+            campaign, [wanted[name] for name in wanted if name in names], sorted({place.task for place in again})
         )
         with watch(len(todo.units)) as listener:
             execute(campaign, todo, Processes(campaign.panel, jobs, listener), listener)
-        attempts = [Attempt(place, OTHER_CODE, why) for place, why in stale.items()]
+        attempts = []
+        for place in published.keys() - again:
+            said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts[place])
+            why = f"was made with {said}: check out the commit that published it"
+            attempts.append(Attempt(place, OTHER_CODE, why))
         for place in again:
             made = store.read(replace(place, results=campaign.scope.results))
             attempts.append(_attempt(place, published[place], made, entry_of[place].row.tolerance, day))
@@ -127,32 +128,19 @@ def _published(
     return found
 
 
-def _other_code(campaign: Campaign, entry: Entry, item: tuple[Run, Forecasts]) -> str | None:
-    """Why a published result cannot be made by what is here now; None if it can, be it with other bars."""
-    parts = stale_parts(item[0], campaign.scope, entry)  # other bars are told apart from other code
-    if not parts:
-        return None
-    said = "; ".join(f"{name} {made}, here {here}" for name, made, here in parts)
-    return f"was made with {said}: check out the commit that published it"
-
-
 def _attempt(place: Place, item: tuple[Run, Forecasts], again: store.Stored, tolerance: float, day: str) -> Attempt:
     """The outcome of one result that was run again."""
     run, forecasts = item
     if again.run is None or again.forecasts is None:
         return Attempt(place, FAILED, again.problem or (again.run and again.run.reason) or "it was not run")
-    same_cells = again.forecasts.symbols == forecasts.symbols and np.array_equal(
-        again.forecasts.origins, forecasts.origins
-    )
-    if not same_cells:
+    made = again.forecasts
+    if made.symbols != forecasts.symbols or not np.array_equal(made.origins, forecasts.origins):
         return Attempt(place, DIFFERENT, "it forecasts other sessions or symbols")
-    gap = np.abs(again.forecasts.forecast_var / forecasts.forecast_var - 1)
+    gap = np.abs(made.forecast_var / forecasts.forecast_var - 1)
     i, j = np.unravel_index(int(gap.argmax()), gap.shape)
     largest = float(gap[i, j])
-    where = f"largest relative difference {largest:.3g}" + (
-        f", {forecasts.symbols[j]} on {forecasts.dates[i]}" if largest else ""
-    )
-    where += f" (tolerance {tolerance:g})"
+    at = f", {forecasts.symbols[j]} on {forecasts.dates[i]}" if largest else ""
+    where = f"largest relative difference {largest:.3g}{at} (tolerance {tolerance:g})"
     if again.run.data_identity != run.data_identity:
         bars = f"bars {again.run.data_identity[:12]}, published from {run.data_identity[:12]}; "
         return Attempt(place, OTHER_BARS, bars + where, largest, tolerance)

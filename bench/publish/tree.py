@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from bench import store
 from bench.publish.ledger import Key
-from bench.registry.config import Registry
+from bench.registry.config import Dataset, Registry
 from bench.registry.entries import Catalogue, discover
 from bench.registry.studies import with_studies
 from bench.store import DONE, Place, Run, Stored
@@ -50,6 +51,16 @@ class Tree:
         return self.registry.results
 
     @cached_property
+    def _datasets(self) -> dict[str, Dataset]:
+        known = {place.dataset for place in self.stored}.intersection(self.registry.dataset_ids())
+        return {name: self.registry.dataset(name) for name in known}
+
+    def dataset(self, place: Place) -> Dataset | None:
+        """The dataset of a result; None where there is none that has its split."""
+        found = self._datasets.get(place.dataset)
+        return found if found is not None and place.split in found.splits else None
+
+    @cached_property
     def records(self) -> dict[Key, Run]:
         """The records that can be read."""
         return {Key.of(place): item.run for place, item in self.stored.items() if item.run is not None}
@@ -61,6 +72,11 @@ class Tree:
 
     @cached_property
     def boards(self) -> list[tuple[str, str, str | None]]:
-        """Dataset, split and study of the boards that the results make."""
-        found = {(place.dataset, place.split, place.study) for place in self.stored}
-        return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))
+        """The boards that the results make, as `boards_of`."""
+        return boards_of(self.stored)
+
+
+def boards_of(places: Iterable[Place]) -> list[tuple[str, str, str | None]]:
+    """Dataset, split and study of the boards that results make, sorted, those without a study first."""
+    found = {(place.dataset, place.split, place.study) for place in places}
+    return sorted(found, key=lambda board: (board[0], board[2] or "", board[1]))

@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.files import locked
 from bench.publish import ledger
 from bench.publish.ledger import Event
+from bench.publish.tree import boards_of
 from bench.registry.config import Registry
 from bench.store import DONE, Scope
 
@@ -40,12 +41,8 @@ def update_ledger(results: Path, waiting: Waiting = lambda: None) -> list[Event]
 
 def update_boards(registry: Registry, results: Path, datasets: Collection[str]) -> list[Path]:
     """Brings the boards of these datasets up to date with a results folder; returns the paths of their markdown."""
-    found = {(place.dataset, place.split, place.study or "") for place in store.all_places(results)}
-    return [
-        ensure_board(Scope.of(registry, dataset, split, results, study or None))[1]
-        for dataset, split, study in sorted(found)
-        if dataset in datasets
-    ]
+    found = boards_of(place for place in store.all_places(results) if place.dataset in datasets)
+    return [ensure_board(Scope.of(registry, dataset, split, results, study))[1] for dataset, split, study in found]
 
 
 def withdraw(
@@ -76,9 +73,9 @@ def withdraw(
     with held(results, waiting=waiting):
         state = ledger.replay(ledger.read_events(results))
         wanted = ledger.select(state.values(), dataset, split, tasks, [entry])
-        events = [ledger.withdrawal(event, reason) for event in wanted]
-        if not events:
+        if not wanted:
             raise BenchError(f"the ledger has no such result of {entry}; what was never accepted is just removed")
+        events = [ledger.withdrawal(event, reason) for event in wanted]
         for event in events:
             place = event.key.place(results)
             run = store.read_run(place)

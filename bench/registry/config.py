@@ -60,10 +60,8 @@ class Split(Base):
 
     @model_validator(mode="after")
     def _one_after_the_other(self) -> Split:
-        for (earlier, a), (later, b) in (
-            (("fit", self.fit), ("select", self.select)),
-            (("select", self.select), ("score", self.score)),
-        ):
+        for earlier, later in (("fit", "select"), ("select", "score")):
+            a, b = getattr(self, earlier), getattr(self, later)
             if a.last is None:
                 raise ValueError(f"{earlier} needs a last day: {later} comes after it")
             if a.last >= b.first:
@@ -136,10 +134,8 @@ class Dataset(Base):
         if self.market is not None and self.market not in self.symbols:
             raise ValueError(f"market {self.market} is not among symbols{did_you_mean(self.market, self.symbols)}")
         for name, split in self.splits.items():
-            if split.fit.first < self.warmup_from:
-                raise ValueError(
-                    f"splits.{name}.fit starts on {split.fit.first}, before warmup_from {self.warmup_from}"
-                )
+            if split.fit.first < (start := self.warmup_from):
+                raise ValueError(f"splits.{name}.fit starts on {split.fit.first}, before warmup_from {start}")
         for name in self.identity:
             if name not in self.splits:
                 raise ValueError(f"identity.{name} is no split{did_you_mean(name, self.splits)}")
@@ -319,9 +315,9 @@ def _keys(model: type[BaseModel], where: list[str]) -> list[str]:
     """The keys allowed at a place inside a model; names of map items and list positions are passed over."""
     models = [model]
     for part in where:
-        fields = [found.model_fields[part] for found in models if part in found.model_fields]
-        if fields:
-            models = [inner for field in fields for inner in _models_in(field.annotation)]
+        inside = [each for found in models if part in found.model_fields
+                  for each in _models_in(found.model_fields[part].annotation)]  # fmt: skip
+        models = inside or models
     return [info.alias or name for found in models for name, info in found.model_fields.items()]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -194,8 +194,8 @@ class Catalogue:
     @property
     def variants(self) -> dict[str, Entry]:
         """The variants of all studies, as `study/variant`."""
-        return {f"{study.name}/{name}": entry for study in self.studies.values()
-                for name, entry in study.variants.items()}  # fmt: skip
+        each = ((study.name, *item) for study in self.studies.values() for item in study.variants.items())
+        return {f"{study}/{name}": entry for study, name, entry in each}
 
     def entry_at(self, study: str | None, name: str) -> Entry | None:
         """The entry whose results lie under that name on the board (None), or in a study; None where there is none."""
@@ -204,8 +204,8 @@ class Catalogue:
     def study(self, name: str) -> Study:
         """The study of that name."""
         if name not in self.studies:
-            broken = "".join(f"\n{problem}" for problem in self.problems if problem.startswith("studies/"))
-            raise BenchError(f"no study `{name}`{did_you_mean(name, self.studies)}{broken}")
+            broken = [problem for problem in self.problems if problem.startswith("studies/")]
+            raise BenchError("\n".join([f"no study `{name}`{did_you_mean(name, self.studies)}", *broken]))
         return self.studies[name]
 
     def select(self, names: Iterable[str] = (), dataset: str | None = None) -> list[Entry]:
@@ -218,9 +218,7 @@ class Catalogue:
         known = {**self.entries, **self.variants}
         for name in wanted:
             if name not in known:
-                hint = did_you_mean(name, known)
-                broken = "".join(f"\n{problem}" for problem in self.problems)
-                raise BenchError(f"no entry `{name}`{hint}{broken}")
+                raise BenchError("\n".join([f"no entry `{name}`{did_you_mean(name, known)}", *self.problems]))
         if wanted:
             return [known[name] for name in wanted]
         return [entry for entry in self.entries.values() if entry.package is None and entry.is_meant_for(dataset)]
@@ -229,42 +227,42 @@ class Catalogue:
         """This catalogue and families that a user named by their folders; a name that is taken is an error."""
         entries = dict(self.entries)
         for folder, family in families.items():
-            for entry in family:
-                other = entries.get(entry.name)
-                if other is not None and other.folder.resolve() != folder:
+            for entry, other in add_family(entries, family):
+                if other.folder.resolve() != folder:
                     taken = f"{entry.name} is taken by {other.folder}; choose another name"
                     raise BenchError(f"{folder}/submission.yaml: entries: {taken}")
-                entries.setdefault(entry.name, entry)
         return replace(self, entries=entries)
 
 
-def _check_tasks(family: str, submission: Submission, known: set[str]) -> None:
-    for row in submission.entries:
-        for name in [] if row.tasks == PATH else row.tasks:
-            if name not in known:
-                raise BenchError(
-                    f"{family}/submission.yaml: entries: {row.name}: no task `{name}`{did_you_mean(name, known)}"
-                )
-
-
-def read_family(folder: Path, tasks: Iterable[str] | None = None, package: str | None = None) -> list[Entry]:
+def read_family(folder: Path, tasks: Collection[str] | None = None, package: str | None = None) -> list[Entry]:
     """Returns the rows of one folder with a `submission.yaml`, in its order; a `BenchError` says what is wrong.
 
     `tasks` are the names that a row may answer (None: any). Model code is not imported.
     """
     submission = read_yaml(folder / "submission.yaml", Submission)
     code_files(folder)
-    if tasks is not None:
-        _check_tasks(folder.name, submission, set(tasks))
-    return [Entry(row, folder, submission, package) for row in submission.entries]
+    family = [Entry(row, folder, submission, package) for row in submission.entries]
+    for entry in family:
+        for name in [] if entry.is_path else entry.row.tasks:
+            if tasks is not None and name not in tasks:
+                where = f"{folder.name}/submission.yaml: entries: {entry.name}"
+                raise BenchError(f"{where}: no task `{name}`{did_you_mean(name, tasks)}")
+    return family
 
 
-def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
+def add_family(entries: dict[str, Entry], family: Iterable[Entry]) -> list[tuple[Entry, Entry]]:
+    """Adds those of a family whose name is free; returns the others, each with the entry that has its name."""
+    taken = [(entry, entries[entry.name]) for entry in family if entry.name in entries]
+    for entry in family:
+        entries.setdefault(entry.name, entry)
+    return taken
+
+
+def discover(root: Path, tasks: Collection[str] | None = None) -> Catalogue:
     """Returns the entries below `root`, sorted by name; a family that is wrong is a problem, not an end.
 
     `tasks` are the names that a row may answer (None: any). Model code is not imported.
     """
-    known = None if tasks is None else set(tasks)
     entries: dict[str, Entry] = {}
     problems: list[str] = []
     for path in sorted(root.glob("*/submission.yaml")):
@@ -272,17 +270,10 @@ def discover(root: Path, tasks: Iterable[str] | None = None) -> Catalogue:
             problems.append(f"{root.name}/{path.parent.name}: is a link; put the folder itself in its place")
             continue
         try:
-            family = read_family(path.parent, known)
+            taken = add_family(entries, read_family(path.parent, tasks))
         except BenchError as error:
             problems.append(str(error))
             continue
-        for entry in family:
-            other = entries.get(entry.name)
-            if other is not None:
-                problems.append(
-                    f"{entry.family}/submission.yaml: entries: {entry.name} is taken by {other.family}; "
-                    "choose another name"
-                )
-                continue
-            entries[entry.name] = entry
+        where = f"{path.parent.name}/submission.yaml: entries"
+        problems += [f"{where}: {entry.name} is taken by {other.family}; choose another name" for entry, other in taken]
     return Catalogue(dict(sorted(entries.items())), problems)

@@ -10,37 +10,33 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.registry.entries import Catalogue, Entry, read_family
+from bench.registry.entries import Catalogue, Entry, add_family, read_family
 
 GROUP = "volmark.entries"
 
 
-def with_installed(ours: Catalogue, tasks: Iterable[str]) -> Catalogue:
+def with_installed(ours: Catalogue, tasks: Collection[str]) -> Catalogue:
     """Returns a catalogue with what installed packages bring; a name of ours wins, and what is left out is a note."""
     entries, notes = dict(ours.entries), list(ours.notes)
     points = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
     for point in points:
         package = point.dist.name if point.dist is not None else point.name
         try:
-            family = _family(point.value, package, tasks)
+            taken = add_family(entries, _family(point.value, package, tasks))
         except BenchError as error:
             notes.append(f"installed package {package}: {' '.join(str(error).split())}")
             continue
-        for entry in family:
-            other = entries.get(entry.name)
-            if other is None:
-                entries[entry.name] = entry
-                continue
+        for entry, other in taken:
             place = f"submissions/{other.family}" if other.package is None else f"installed package {other.package}"
             notes.append(f"installed package {package}: {entry.name} is taken by {place}")
     return Catalogue(dict(sorted(entries.items())), ours.problems, notes)
 
 
-def _family(module: str, package: str, tasks: Iterable[str]) -> list[Entry]:
+def _family(module: str, package: str, tasks: Collection[str]) -> list[Entry]:
     for folder in _folders(module):
         if (folder / "submission.yaml").is_file():
             return read_family(folder, tasks, package)

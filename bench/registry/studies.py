@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -57,12 +57,10 @@ class StudySpec(Base):
         """What is varied, in the order of the file."""
         return list(self.grid or (self.variants[0] if self.variants else {}))
 
-    def points(self) -> Iterator[Point]:
+    def points(self) -> Iterable[Point]:
         """The variants: the crossed grid, its last axis fastest, or those listed."""
-        if self.variants:
-            yield from self.variants
-        else:
-            yield from (dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
+        crossed = (dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
+        return self.variants or crossed
 
     @model_validator(mode="after")
     def _sound(self) -> StudySpec:
@@ -157,8 +155,8 @@ def read_study(registry: Registry, path: Path, catalogue: Catalogue) -> Study:
         if name in study.variants or len(name) > LONGEST:
             why = "stands twice" if name in study.variants else f"is longer than {LONGEST} characters"
             raise BenchError(f"{where}: the variant {name[:LONGEST]} {why}")
-        varied = row if _same(point, home) else _varied(f"{where}: {name}", row, point)
-        said = ", ".join(f"{short} {as_word(point[axis])}" for axis, short in study.columns.items())
+        varied = row if _key(point) == _key(home) else _varied(f"{where}: {name}", row, point)
+        said = name.replace("=", " ").replace(",", ", ")
         # what was tuned, and where it runs unasked, is said of the base alone
         varied = varied.model_copy(
             update={"name": name, "description": f"{base.name} with {said}", "datasets": None, "tuned_on": None}
@@ -197,7 +195,3 @@ def _home(where: str, spec: StudySpec, row: Row) -> Point:
 
 def _key(point: Point) -> str:
     return json.dumps(point, sort_keys=True, default=str)
-
-
-def _same(a: Point, b: Point) -> bool:
-    return _key(a) == _key(b)

@@ -15,8 +15,6 @@ from bench.registry.entries import Catalogue, Entry, discover, read_family
 
 SCRATCH = "scratch"
 """Where results of entries from outside go, below the root: git ignores it."""
-KINDS = ("entries", "datasets", "tasks", "studies")
-"""What can be listed."""
 
 
 def is_path(argument: str) -> bool:
@@ -98,14 +96,13 @@ class Workspace:
         return self.registry.root / SCRATCH if outside else self.registry.results
 
     def rows(self, kind: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """What there is of a kind (`KINDS`), one map each, and a line for each one left out."""
-        if kind not in KINDS:
-            raise BenchError(f"nothing called `{kind}` to list{did_you_mean(kind, KINDS)}")
-        if kind == "tasks":
-            return self._tasks(), []
-        if kind == "studies":
-            return self._studies(), [each for each in self.catalogue.problems if each.startswith("studies/")]
-        return self._entries() if kind == "entries" else self._datasets()
+        """The entries, datasets, tasks or studies, one map each, and a line for each one left out."""
+        listing = {
+            "entries": self._entries, "datasets": self._datasets, "tasks": self._tasks, "studies": self._studies
+        }  # fmt: skip
+        if kind not in listing:
+            raise BenchError(f"nothing called `{kind}` to list{did_you_mean(kind, listing)}")
+        return listing[kind]()
 
     def _entries(self) -> tuple[list[dict[str, Any]], list[str]]:
         rows = [
@@ -135,15 +132,16 @@ class Workspace:
             )  # fmt: skip
         return rows, problems
 
-    def _studies(self) -> list[dict[str, Any]]:
-        return [
+    def _studies(self) -> tuple[list[dict[str, Any]], list[str]]:
+        rows = [
             {"study": study.name, "variants": len(study.variants), "varied": ", ".join(study.columns.values()),
              "datasets": ", ".join(study.spec.datasets), "question": study.spec.question}
             for study in self.catalogue.studies.values()
         ]  # fmt: skip
+        return rows, [problem for problem in self.catalogue.problems if problem.startswith("studies/")]
 
-    def _tasks(self) -> list[dict[str, Any]]:
-        return [
+    def _tasks(self) -> tuple[list[dict[str, Any]], list[str]]:
+        rows = [
             {
                 "task": name,
                 "target": "mean daily variance of "
@@ -153,3 +151,4 @@ class Workspace:
             }
             for name, spec in self.registry.settings.tasks.items()
         ]
+        return rows, []

@@ -18,7 +18,7 @@ from bench.registry.windows import nothing_to_score, origins_of
 from bench.run.campaign import Campaign
 from bench.stats import regimes
 from bench.store import Scope
-from bench.store.realized import Realized, changed_days, read_realized, same_sessions, write_realized
+from bench.store.realized import Realized, changed_values, read_realized, same_sessions, write_realized
 
 
 def open_campaign(registry: Registry, dataset_name: str, split_name: str, results: Path | None = None) -> Campaign:
@@ -82,7 +82,7 @@ def _refuse_changed_days(campaign: Campaign, old: Realized, new: Realized) -> No
     mend = f"name another folder (--results DIR) or remove {folder}"
     if not same_sessions(old, new):
         raise DataError(f"{folder}/realized.parquet has other symbols or sessions than these bars; {mend}")
-    changed = changed_days(old, new)
+    changed = changed_values(old.measure_var, new.measure_var)
     if len(changed):
         i, j = changed[0]
         raise DataError(

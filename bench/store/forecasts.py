@@ -43,11 +43,8 @@ def forecast_table(parts: dict[int, Forecasts], *, with_seed: bool = True) -> by
     first = next(iter(parts.values()))
     n, m, s = len(first.origins), len(first.symbols), len(parts)
     columns = {"origin": repeat_days(first.origins, m * s), "date": repeat_days(first.dates, m * s)}
-    if not with_seed:
-        columns["symbol"] = tile_symbols(first.symbols, n)
-    else:
-        codes = np.tile(np.repeat(np.arange(m, dtype=np.int32), s), n)
-        columns["symbol"] = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(first.symbols, type=pa.string()))
+    columns["symbol"] = tile_symbols(first.symbols, n, each=s)
+    if with_seed:
         columns["seed"] = pa.array(np.tile(np.array(list(parts), dtype=np.int32), n * m))
     stacked = np.stack([part.forecast_var for part in parts.values()], axis=-1)
     columns["forecast_var"] = pa.array(stacked.ravel())

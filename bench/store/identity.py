@@ -61,11 +61,7 @@ def stale_parts(
         now = rules_of(scope)
     else:
         now = identity_of(scope, entry, scope.settings.task(run.task), data_identity or run.data_identity)
-    now = json.loads(json.dumps(now))
-    names = [*now, *(name for name in run.identity_of if entry is not None and name not in now)]
-    made = run.identity_of
-    return [
-        (name, str(made.get(name))[:SHOWN], str(now.get(name))[:SHOWN])
-        for name in names
-        if made.get(name) != now.get(name)
-    ]
+    now, made = json.loads(json.dumps(now)), run.identity_of
+    names = now if entry is None else {**now, **made}
+    values = [(name, made.get(name), now.get(name)) for name in names]
+    return [(name, str(was)[:SHOWN], str(is_)[:SHOWN]) for name, was, is_ in values if was != is_]

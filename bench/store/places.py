@@ -85,18 +85,15 @@ def places(results: Path, dataset: str, split: str, study: str | None = None) ->
     """Where results of a split lie, those of the board or of one study, sorted by task and entry."""
     top = results / dataset / "studies" / study if study else results / dataset
     found = (path for path in (top / split).glob("*/*") if path.is_dir() and path.parent.name != "figures")
-    return sorted(
-        (Place(results, dataset, split, path.parent.name, path.name, study) for path in found),
-        key=lambda place: (place.task, place.entry),
-    )
+    at = sorted((path.parent.name, path.name) for path in found)
+    return [Place(results, dataset, split, task, entry, study) for task, entry in at]
 
 
 def all_places(results: Path) -> list[Place]:
     """Where results of every dataset, split and study lie, those of boards first, sorted."""
     boards = {path.relative_to(results).parts[:2] for path in results.glob("*/*/*/*") if path.is_dir()}
     studies = {path.relative_to(results).parts[:4] for path in results.glob("*/studies/*/*/*/*") if path.is_dir()}
-    found = [place for dataset, split in sorted(boards) if split not in ("studies", "figures")
-             for place in places(results, dataset, split)]  # fmt: skip
-    return found + [
-        place for dataset, _, study, split in sorted(studies) for place in places(results, dataset, split, study)
-    ]
+    scopes: list[tuple[str, str, str | None]]
+    scopes = [(dataset, split, None) for dataset, split in sorted(boards) if split not in ("studies", "figures")]
+    scopes += [(dataset, split, study) for dataset, _, study, split in sorted(studies)]
+    return [place for scope in scopes for place in places(results, *scope)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,10 +43,9 @@ class Realized:
         if day is None:
             return self
         n = int(np.searchsorted(self.dates, np.datetime64(day, "D"), side="right"))
-        return Realized(
-            self.dates[:n], self.symbols, self.measure_var[:n], self.regime_month[:n], self.regime_origin[:n],
-            self.vix_crisis, None if self.true_var is None else self.true_var[:n],
-        )  # fmt: skip
+        names = ("dates", "measure_var", "regime_month", "regime_origin", "true_var")
+        cut: dict[str, Any] = {name: getattr(self, name)[:n] for name in names if getattr(self, name) is not None}
+        return replace(self, **cut)
 
     def digest(self) -> str:
         """sha256 over dates, symbols, measure and regimes."""
@@ -58,11 +58,6 @@ def same_sessions(old: Realized, new: Realized) -> bool:
     """Whether two measures have the same symbols, and the same sessions as far as the shorter one goes."""
     n = min(len(old.dates), len(new.dates))
     return old.symbols == new.symbols and np.array_equal(old.dates[:n], new.dates[:n])
-
-
-def changed_days(old: Realized, new: Realized) -> NDArray[np.intp]:
-    """Positions `(n, 2)`, session and symbol, of the published values that another measure of them has otherwise."""
-    return changed_values(old.measure_var, new.measure_var)
 
 
 def changed_values(old: Array, new: Array) -> NDArray[np.intp]:

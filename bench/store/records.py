@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
-from bench.files import as_json, write_atomic
+from bench.files import as_json, from_json, write_atomic
 from bench.plugin.tasks import Rows
 from bench.store.places import Place
 
@@ -123,6 +121,11 @@ class Run:
     runs: int = 1
     measured: Measured = field(default_factory=Measured)
 
+    @property
+    def protocol(self) -> str:
+        """The rules that it was made under."""
+        return str(self.identity_of.get("protocol", ""))
+
 
 def machine_of(hardware: dict[str, Any]) -> str:
     """Processor and number of cores in words; empty where they are not known."""
@@ -155,21 +158,11 @@ def write_reproduction(place: Place, reproduction: Reproduction) -> None:
     write_atomic(place.folder / REPRODUCED, as_json(asdict(reproduction)))
 
 
-@cache
-def _run_adapter() -> TypeAdapter[Run]:
-    return TypeAdapter(Run)
-
-
-@cache
-def _reproduction_adapter() -> TypeAdapter[Reproduction]:
-    return TypeAdapter(Reproduction)
-
-
 def read_run(place: Place) -> Run | None:
     """The record of a result; None where it is not there, damaged, or another result's."""
     try:
-        run = _run_adapter().validate_json((place.folder / "run.json").read_bytes())
-    except (OSError, ValidationError):
+        run = from_json(Run, (place.folder / "run.json").read_bytes())
+    except (OSError, ValueError):
         return None
     named = (run.dataset, run.split, run.task, run.entry)
     return run if named == (place.dataset, place.split, place.task, place.entry) else None
@@ -178,7 +171,7 @@ def read_run(place: Place) -> Run | None:
 def read_reproduction(place: Place, run: Run) -> Reproduction | None:
     """That a result was made again, within the tolerance; None where no such record is about its present digest."""
     try:
-        found = _reproduction_adapter().validate_json((place.folder / REPRODUCED).read_bytes())
-    except (OSError, ValidationError):
+        found = from_json(Reproduction, (place.folder / REPRODUCED).read_bytes())
+    except (OSError, ValueError):
         return None
     return found if found.digest == run.digest and found.largest_difference <= found.tolerance else None

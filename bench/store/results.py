@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,78 +94,72 @@ def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | No
         failure = outcome.failure or Failure("protocol", "no forecasts came back")
         result.seeds.pop(seed, None)
         which = f"seed {seed}: " if result.n_seeds > 1 else ""
-        return _save_without(result, FAILED, which + failure.reason, failure)
+        run.state, run.failure = FAILED, failure.kind
+        run.reason, run.traceback = which + failure.reason, failure.traceback or None
+        return _write(result)
     result.seeds[seed] = forecasts
     run.measured = run.measured.with_seed(seed, outcome)
-    _write_artifacts(place, seed, outcome.artifacts)
+    artifacts = place.folder / f"artifacts-{seed}.npz"
+    if outcome.artifacts:
+        write_atomic(artifacts, _archive(outcome.artifacts))
+    else:
+        remove(artifacts)
     if weights is not None and outcome.weights:
         _write_weights(weights / place.folder.relative_to(place.results), run, seed, outcome)
-    return _save_seeds(result) if run.state != FAILED else _write_without(result)
+    if run.state != FAILED:
+        run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
+    return _write(result)
 
 
 def skip(result: Pending, why: str) -> Run:
     """Store that an entry cannot run on this dataset, and why."""
-    return _save_without(result, SKIPPED, why)
-
-
-def _save_seeds(result: Pending) -> Run:
-    """Store the seeds of a result; with the last one their mean becomes the entry's forecasts."""
-    place, run, seeds = result.place, result.run, dict(sorted(result.seeds.items()))
-    run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
-    run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
-    if result.n_seeds > 1:
-        write_atomic(place.folder / SEEDS, forecast_table(seeds))
-    if len(seeds) == result.n_seeds:
-        first = next(iter(seeds.values()))
-        mean = np.mean([part.forecast_var for part in seeds.values()], axis=0)
-        forecasts = Forecasts(first.origins, first.dates, first.symbols, mean)
-        write_atomic(place.folder / FORECASTS, forecast_table({0: forecasts}, with_seed=False))
-        run.state, run.digest = DONE, forecasts.digest()
-    write_run(place, run)
-    _remove_strangers(place, run, keep_seeds=result.n_seeds > 1)
-    return run
-
-
-def _save_without(result: Pending, state: State, reason: str, failure: Failure | None = None) -> Run:
-    """Store a failed or skipped result: its record, no forecasts."""
     run = result.run
-    run.state, run.reason, run.digest = state, reason, None
-    run.failure, run.traceback = (failure.kind, failure.traceback or None) if failure else (None, None)
-    if state == SKIPPED:
-        result.seeds.clear()
-    return _write_without(result)
-
-
-def _write_without(result: Pending) -> Run:
-    place, run, seeds = result.place, result.run, dict(sorted(result.seeds.items()))
-    run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
-    if seeds:
-        write_atomic(place.folder / SEEDS, forecast_table(seeds))
-    write_run(place, run)
-    remove(place.folder / FORECASTS)
-    _remove_strangers(place, run, keep_seeds=bool(seeds))
-    return run
+    run.state, run.failure, run.reason, run.traceback = SKIPPED, None, why, None
+    result.seeds.clear()
+    return _write(result)
 
 
 def adopt(result: Pending, source: Place) -> Run:
     """Store as this result what another entry's run of the same identity has made: it would make it again."""
-    place, stored = result.place, read(source)
+    stored = read(source)
     if stored.run is None or stored.problem:
         raise StorageError(f"{source}: cannot be read any more: {stored.problem or 'it is gone'}; run again")
     for path in sorted(source.folder.glob("artifacts-*.npz")):
-        write_atomic(place.folder / path.name, path.read_bytes())
-    result.run.measured = stored.run.measured
-    result.seeds = dict(stored.seeds)
-    return _save_seeds(result)
+        write_atomic(result.place.folder / path.name, path.read_bytes())
+    run = result.run
+    run.measured, result.seeds = stored.run.measured, dict(stored.seeds)
+    run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
+    return _write(result)
 
 
-def _write_artifacts(place: Place, seed: int, artifacts: dict[str, Array]) -> None:
-    """Keep the arrays that an entry sent as artifacts, one file a seed; written before the record that counts."""
-    path = place.folder / f"artifacts-{seed}.npz"
-    if not artifacts:
-        remove(path)
-        return
-    write_atomic(path, _archive(artifacts))
+def _write(result: Pending) -> Run:
+    """Store the seeds of a result, with the last one their mean as its forecasts, then the record.
+
+    What the record does not name is removed: files of an earlier identity.
+    """
+    folder, run, seeds = result.place.folder, result.run, dict(sorted(result.seeds.items()))
+    run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
+    run.digest = None
+    with_seeds = bool(seeds) and result.n_seeds > 1
+    if with_seeds:
+        write_atomic(folder / SEEDS, forecast_table(seeds))
+    if run.state == MISSING and len(seeds) == result.n_seeds:
+        mean = np.mean([part.forecast_var for part in seeds.values()], axis=0)
+        forecasts = replace(next(iter(seeds.values())), forecast_var=mean)
+        write_atomic(folder / FORECASTS, forecast_table({0: forecasts}, with_seed=False))
+        run.state, run.digest = DONE, forecasts.digest()
+    write_run(result.place, run)
+    for path, is_kept in (
+        (folder / FORECASTS, run.state == DONE),
+        (folder / SEEDS, with_seeds),
+        (folder / REPRODUCED, read_reproduction(result.place, run) is not None),
+    ):
+        if not is_kept:
+            remove(path)
+    for path in folder.glob("artifacts-*.npz"):
+        if path.stem.removeprefix("artifacts-") not in run.seed_digests:
+            remove(path)
+    return run
 
 
 def _write_weights(folder: Path, run: Run, seed: int, outcome: Outcome) -> None:
@@ -195,17 +189,6 @@ def remove_result(place: Place) -> None:
         raise StorageError(f"cannot remove {place}: {error.strerror or error}") from error
 
 
-def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:
-    """Remove what the record does not name: seeds, artifacts and reproductions of an earlier identity."""
-    if not keep_seeds:
-        remove(place.folder / SEEDS)
-    for path in place.folder.glob("artifacts-*.npz"):
-        if path.stem.removeprefix("artifacts-") not in run.seed_digests:
-            remove(path)
-    if read_reproduction(place, run) is None:
-        remove(place.folder / REPRODUCED)
-
-
 # Reading -------------------------------------------------------------------------------------------
 
 
@@ -218,7 +201,9 @@ def read(place: Place) -> Stored:
         return Stored(None, problem=f"{place}/run.json is damaged, or another result's")
     try:
         seeds = _read_seeds(place, run)
-        forecasts = read_forecasts(place.folder / FORECASTS) if run.state == DONE else None
+        forecasts = None
+        if run.state == DONE:
+            forecasts = read_forecasts(place.folder / FORECASTS)
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         return Stored(run, problem=f"{place}: forecasts cannot be read: {' '.join(str(error).split())[:200]}")
     if forecasts is not None and (digest := forecasts.digest()) != run.digest:
