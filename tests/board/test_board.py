@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 from bench.board.cells import Cells, cells_of, check_cells
 from bench.board.render.numbers import probability
@@ -22,7 +23,6 @@ from bench.registry.config import Registry
 from bench.stats import equal_weighted_cosine, losses, panel_diebold_mariano, panel_test
 from bench.store import Forecasts, Place, read
 from bench.store.realized import read_realized
-from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import yaml
+from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 from bench import stats
 from bench.board.gather import gather
 from bench.registry.config import Registry
 from bench.stats import losses
 from bench.store import Scope
-from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 NOISY = """
 class Model(PathForecaster):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from citations import check_cff, parse_bibtex
+from conftest import ROOT, Sandbox, made_once
 
 from bench.errors import BenchError
 from bench.publish import keeping
@@ -24,7 +25,6 @@ from bench.publish.editions import check_sums, open_edition
 from bench.publish.freezing import contents, freeze
 from bench.registry.config import Registry
 from bench.store.realized import read_realized, write_realized
-from conftest import ROOT, Sandbox, made_once
 
 DOUBLE = """
 class Model(PathForecaster):

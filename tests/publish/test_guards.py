@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from conftest import ROOT, keep_seeds, made_once
 
 from bench.publish import guards
 from bench.registry.config import Registry
 from bench.store import Place, Run, identity_from, read, write_run
 from bench.store.realized import read_realized, write_realized
-from conftest import ROOT, keep_seeds, made_once
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="the guards compare with a commit: needs git")
 

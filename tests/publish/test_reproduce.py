@@ -9,10 +9,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from conftest import keep_seeds, made_up_bars, made_up_vix
 
 from bench.store import Place, read_reproduction, read_run
 from bench.store import read as read_result
-from conftest import keep_seeds, made_up_bars, made_up_vix
 
 DAY = "2026-03-04"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import DATASET, ROOT, Outcome, made_once, made_up_bars, made_up_vix
 
 from bench.run import execute as executor
 from bench.run.stage import ABANDONED_SECONDS, STAGE, staged, sweep_stages
-from conftest import DATASET, ROOT, Outcome, made_once, made_up_bars, made_up_vix
 
 FAILING = {
     "raises in forecast": (

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import DATASET, keep_seeds, made_up_bars, made_up_vix
 
 from bench import store
 from bench.files import as_json
 from bench.store import Forecasts, Place
-from conftest import DATASET, keep_seeds, made_up_bars, made_up_vix
 
 SLOW = """
 import time
