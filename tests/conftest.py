@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # there is a process of tests for each core
 
 import numpy as np
 import pandas as pd
@@ -15,6 +20,8 @@ import pytest
 import yaml
 
 from bench import store
+from bench.board import writing
+from bench.board.render.figures import draw
 from bench.cli import main
 from bench.plugin.tasks import Rows
 from bench.store import Forecasts, Place, Run
@@ -200,7 +207,21 @@ class Model(PathForecaster):
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards with empty figures, since drawing takes most of the time of a run; `drawn_figures` undoes it."""
+    monkeypatch.setattr(writing, "draw", lambda board, gathered: dict.fromkeys(board.figures, b"<svg/>\n"))
+
+
+@pytest.fixture
+def drawn_figures(plain_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards with their figures: for tests of what is drawn."""
+    monkeypatch.setattr(writing, "draw", draw)
+
+
+@pytest.fixture
+def sandbox(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, plain_figures: None
+) -> Sandbox:
     """A benchmark with the references `flat` and `mean`."""
     monkeypatch.delenv("BENCH_DATA", raising=False)
     root = tmp_path / "box"
@@ -211,12 +232,24 @@ def sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     return box
 
 
-@pytest.fixture
-def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Boards with empty figures: for tests of what a board says, since drawing takes most of the time of a run."""
-    import bench.board.writing as writing
+def made_once(sandbox: Sandbox, kept: Path, make: Callable[[], object]) -> None:
+    """What `make` does to a benchmark; done once by a process of tests and copied to `kept`, then copied from there."""
+    if kept.exists():
+        shutil.copytree(kept, sandbox.root, dirs_exist_ok=True)
+    else:
+        make()
+        shutil.copytree(sandbox.root, kept)
 
-    monkeypatch.setattr(writing, "draw", lambda board, gathered: dict.fromkeys(board.figures, b"<svg/>\n"))
+
+@pytest.fixture
+def ran(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """`sandbox` after `bench run`."""
+
+    def run() -> None:
+        assert sandbox("run").code == 0
+
+    made_once(sandbox, tmp_path_factory.getbasetemp() / "ran", run)
+    return sandbox
 
 
 def keep_seeds(place: Place, run: Run, seeds: dict[int, Forecasts]) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,22 @@ pytestmark = pytest.mark.filterwarnings("ignore:nothing is isolated")  # a test 
 HAR = ROOT / "results/us21/official/next-day/har/forecasts.parquet"
 
 
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """The repository, with results of `indices` that may be written."""
+    root = tmp_path_factory.mktemp("clone")
+    results = root / "results"
+    shutil.copytree(ROOT / "results/indices", results / "indices")
+    for source, target in ((ROOT, root), (ROOT / "results", results)):
+        for path in source.iterdir():
+            if path.name not in ("results", "indices"):
+                (target / path.name).symlink_to(path)
+    return root
+
+
 @pytest.fixture(autouse=True)
-def in_the_clone(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def in_the_clone(clone, monkeypatch):
+    monkeypatch.chdir(clone)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +73,7 @@ def test_the_room_of_runs_can_be_called_as_the_function():
 
 def test_the_room_can_be_called_whoever_imports_it_first():
     code = "import bench.run.plan; print(len(bench.run(['har'], dataset='indices').failed))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import DATASET, made_up_bars, made_up_vix
+from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 from bench.board.cells import Cells, cells_of, check_cells
 from bench.board.render.numbers import probability
@@ -26,18 +26,22 @@ from bench.store.realized import read_realized
 
 
 @pytest.fixture
-def board(sandbox):
+def board(sandbox, tmp_path_factory):
     """The JSON of a board with three entries, one of which answers the derived task directly."""
-    sandbox.add_entry(
-        "rolling",
-        """
+
+    def run():
+        sandbox.add_entry(
+            "rolling",
+            """
 class Model(Forecaster):
     def forecast(self, history):
         return history.variance[-21:].mean(axis=0)
 """,
-        tasks=["rolling-21d"],
-    )
-    assert sandbox("run").code == 0
+            tasks=["rolling-21d"],
+        )
+        assert sandbox("run").code == 0
+
+    made_once(sandbox, tmp_path_factory.getbasetemp() / "board", run)
     path = sandbox.root / "results/tiny/leaderboard.json"
     return json.loads(path.read_bytes())
 
@@ -178,14 +182,14 @@ def test_an_empty_results_folder_is_one_line(sandbox):
     assert outcome.err.count("\n") == 1
 
 
-def test_one_entry_alone_without_references(sandbox):
+def test_one_entry_alone_without_references(sandbox, drawn_figures):
     assert sandbox("run", "mean").code == 0
     text = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
     assert "p vs" not in text
     assert "`mean`" in text
 
 
-def test_identical_entries_and_zero_targets(sandbox):
+def test_identical_entries_and_zero_targets(sandbox, drawn_figures):
     sandbox.add_entry("twin", (sandbox.root / "submissions/mean/model.py").read_text(), tasks="path")
     bars = made_up_bars()
     still = (bars["symbol"] == "BBB") & (bars["date"] == "2011-02-01")
@@ -201,8 +205,8 @@ def test_identical_entries_and_zero_targets(sandbox):
     assert "1 cells with a target of zero are left out" in text
 
 
+@pytest.mark.usefixtures("ran")
 def test_results_made_under_other_rules_are_not_scored(sandbox):
-    sandbox("run")
     splits = json.loads(json.dumps(DATASET["splits"]))
     splits["official"]["fit"] = ["2010-03-01", "2010-10-29"]
     sandbox.add_dataset("tiny", DATASET | {"splits": splits}, made_up_bars(), made_up_vix())
@@ -235,8 +239,8 @@ def test_forecasts_of_other_cells_are_refused():
             check_cells(cells, other, "x")
 
 
+@pytest.mark.usefixtures("ran")
 def test_a_copied_result_is_not_another_entrys(sandbox):
-    sandbox("run")
     folder = sandbox.root / "results/tiny/official/next-day"
     shutil.copytree(folder / "mean", folder / "genius")
     assert sandbox("board", "--write").code == 0
@@ -245,8 +249,8 @@ def test_a_copied_result_is_not_another_entrys(sandbox):
     assert "genius" in {row["entry"] for row in table(board, "next-day")["absent"]}
 
 
+@pytest.mark.usefixtures("ran")
 def test_an_entry_that_is_gone_is_said(sandbox):
-    sandbox("run")
     shutil.rmtree(sandbox.root / "submissions/mean")
     assert "on the board but not under submissions/: mean" in sandbox("run").err
 
@@ -281,6 +285,7 @@ class Model(Forecaster):
     assert conclusion[0].startswith("`oracle` scores far below the noise floor")
 
 
+@pytest.mark.usefixtures("ran")
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -289,7 +294,6 @@ class Model(Forecaster):
     ],
 )  # fmt: skip
 def test_an_edited_record_is_damage_and_no_traceback(sandbox, old, new):
-    sandbox("run")
     path = sandbox.root / "results/tiny/official/next-day/flat/run.json"
     text = path.read_text()
     assert old in text
@@ -300,8 +304,8 @@ def test_an_edited_record_is_damage_and_no_traceback(sandbox, old, new):
     assert "damaged" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
+@pytest.mark.usefixtures("ran")
 def test_an_edited_measure_is_found(sandbox):
-    sandbox("run")
     path = sandbox.root / "results/tiny/realized.parquet"
     schema = pq.read_schema(path)
     edited = pd.read_parquet(path)
@@ -313,8 +317,8 @@ def test_an_edited_measure_is_found(sandbox):
     assert "realized.parquet is damaged (its digest differs)" in outcome.err
 
 
+@pytest.mark.usefixtures("ran")
 def test_other_regimes_than_the_labels_are_said(sandbox):
-    sandbox("run")
     sandbox.settings["regimes"] = {"vix_crisis": 23}
     sandbox.write_settings()
     assert "labelled with a VIX of 20, bench.yaml says 23" in sandbox("board", "--write").err
@@ -322,7 +326,7 @@ def test_other_regimes_than_the_labels_are_said(sandbox):
     assert "below 23 (calm)" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
-def test_ten_days_of_data_give_a_board(sandbox):
+def test_ten_days_of_data_give_a_board(sandbox, drawn_figures):
     splits = json.loads(json.dumps(DATASET["splits"]))
     splits["official"]["score"] = ["2011-01-03", "2011-01-14"]
     sandbox.add_dataset("tiny", DATASET | {"splits": splits}, made_up_bars(), made_up_vix())

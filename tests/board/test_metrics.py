@@ -29,7 +29,7 @@ RECORD = Metric(
 
 
 @pytest.fixture
-def log_ratio_metric(sandbox, plain_figures):
+def log_ratio_metric(sandbox):
     """A registry that knows the loss for the length of a test, and a board made with it."""
     register(RECORD)
     try:

@@ -41,6 +41,7 @@ def clone(tmp_path: Path) -> Path:
 def test_the_worked_example(clone):
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}", "HOME": str(clone.parent), "LANG": "C.UTF-8",
+        "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
         **{f"GIT_{who}_{what}": "ada@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from citations import check_cff, parse_bibtex
-from conftest import ROOT, Sandbox
+from conftest import ROOT, Sandbox, made_once
 
 from bench.errors import BenchError
 from bench.publish import keeping
@@ -38,36 +38,29 @@ class Model(PathForecaster):
 """
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for a benchmark that was run once and frozen."""
-    return tmp_path_factory.mktemp("template")
-
-
 @pytest.fixture
-def box(sandbox: Sandbox, template: Path) -> Sandbox:
+def box(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """A benchmark with results on two splits and a failed entry, nothing frozen yet."""
-    if not (template / "results").exists():
+
+    def run() -> None:
         shutil.copy(ROOT / "CITATION.cff", sandbox.root)
         sandbox.add_entry("broken", BROKEN, tasks="path")
         sandbox("run", "--split", "development")
         sandbox("run")
         sandbox("ledger", "--update")
-        shutil.copytree(sandbox.root, template, dirs_exist_ok=True)
-    else:
-        shutil.copytree(template, sandbox.root, dirs_exist_ok=True)
+
+    made_once(sandbox, tmp_path_factory.getbasetemp() / "sound", run)
     return sandbox
 
 
 @pytest.fixture
-def frozen(box: Sandbox, template: Path) -> Sandbox:
+def frozen(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """The same with edition 2026.1."""
-    kept = template.with_name("frozen")
-    if not kept.exists():
+
+    def freeze_it() -> None:
         assert box("freeze", "2026.1").code == 0
-        shutil.copytree(box.root, kept)
-    else:
-        shutil.copytree(kept, box.root, dirs_exist_ok=True)
+
+    made_once(box, tmp_path_factory.getbasetemp() / "frozen", freeze_it)
     return box
 
 

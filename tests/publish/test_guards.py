@@ -14,17 +14,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import ROOT, keep_seeds
+from conftest import ROOT, keep_seeds, made_once
 
 from bench.publish import guards
 from bench.registry.config import Registry
 from bench.store import Place, Run, identity_from, read, write_run
 from bench.store.realized import read_realized, write_realized
 
-pytestmark = [
-    pytest.mark.usefixtures("plain_figures"),
-    pytest.mark.skipif(shutil.which("git") is None, reason="the guards compare with a commit: needs git"),
-]
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="the guards compare with a commit: needs git")
 
 RESULT = "results/tiny/official/next-day/flat"
 
@@ -42,8 +39,8 @@ def commit(root: Path) -> None:
 @pytest.fixture
 def repo(sandbox, tmp_path_factory):
     """A committed benchmark with pinned bars, two entries, a study, boards and a ledger; made once, then copied."""
-    cache = tmp_path_factory.getbasetemp() / "guarded"
-    if not cache.exists():
+
+    def run():
         sandbox.add_study("trials", "flat", 7)
         (sandbox.root / ".gitignore").write_text(".lock\nbars.csv\nvix.csv\n")
         path = sandbox.root / "datasets/tiny/dataset.yaml"
@@ -57,9 +54,8 @@ def repo(sandbox, tmp_path_factory):
         for key, value in (("user.name", "Test"), ("user.email", "test@example.org"), ("commit.gpgsign", "false")):
             git(sandbox.root, "config", key, value)
         commit(sandbox.root)
-        shutil.copytree(sandbox.root, cache)
-    shutil.rmtree(sandbox.root)
-    shutil.copytree(cache, sandbox.root)
+
+    made_once(sandbox, tmp_path_factory.getbasetemp() / "guarded", run)
     return sandbox
 
 

@@ -11,8 +11,6 @@ from bench.errors import StorageError
 from bench.publish import ledger
 from bench.publish.ledger import Event, Key, Replaced
 
-pytestmark = pytest.mark.usefixtures("plain_figures")
-
 A, B = "a" * 64, "b" * 64
 
 

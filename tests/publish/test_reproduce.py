@@ -14,8 +14,6 @@ from conftest import keep_seeds, made_up_bars, made_up_vix
 from bench.store import Place, read_reproduction, read_run
 from bench.store import read as read_result
 
-pytestmark = pytest.mark.usefixtures("plain_figures")
-
 DAY = "2026-03-04"
 
 

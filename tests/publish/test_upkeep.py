@@ -10,8 +10,6 @@ from bench.errors import BenchError
 from bench.publish import ledger, upkeep
 from bench.registry.config import Registry
 
-pytestmark = pytest.mark.usefixtures("plain_figures")
-
 
 @pytest.fixture
 def published(sandbox):

@@ -90,7 +90,7 @@ def test_the_committed_variants_are_those_that_were_made_and_kept_their_digests(
         assert (place.study, stored.run.identity, stored.forecasts.digest()) in before, "moved, not made again"
 
 
-def test_a_study_is_run_resumed_listed_and_written_up(sandbox, plain_figures):
+def test_a_study_is_run_resumed_listed_and_written_up(sandbox):
     sandbox.add_entry("first", SEEDED)
     declare(sandbox, "scales", "first", {"parameters.scale": [0.5, 1.0]}, at={"parameters.scale": 1.0})
     assert sandbox("run").code == 0

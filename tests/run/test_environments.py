@@ -16,8 +16,6 @@ from bench.run import environments
 from bench.run.environments import environment_of
 from bench.run.failure import EntryFailure
 
-pytestmark = pytest.mark.usefixtures("plain_figures")
-
 ENTRY = """
 import greeting
 class Model(Forecaster):

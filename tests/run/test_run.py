@@ -10,7 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,12 +50,48 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def command(sandbox, *arguments: str) -> list[str]:
-    program = "import sys; from bench.cli import main; sys.exit(main())"
-    return [sys.executable, "-c", program, "--root", str(sandbox.root), *arguments]
+PROGRAM = """
+import os, signal, sys, bench.api, bench.cli.running, bench.run.bars
+from bench.board import writing
+writing.draw = lambda board, gathered: dict.fromkeys(board.figures, b"<svg/>")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what is started in the background
+print("ready", flush=True)
+for _ in sys.stdin:
+    run = os.fork()
+    if not run:
+        signal.alarm(60)
+        sys.stdout = open(os.devnull, "w")
+        sys.exit(bench.cli.main())
+    print(run, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]), flush=True)
+"""
 
 
-def test_a_run_stores_forecasts_records_and_a_board(sandbox):
+@contextmanager
+def runner(sandbox, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that has loaded all; for each line that it is sent it runs the command in a fork, whose number it says,
+    and then how that ended. Figures are empty.
+    """
+    code = [sys.executable, "-c", PROGRAM, "--root", str(sandbox.root), *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(code, **pipes, text=True, **options) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+def begin(process: subprocess.Popen[str]) -> int:
+    """Let it run the command; returns the number of the process that does."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return int(process.stdout.readline())
+
+
+def exit_code(process: subprocess.Popen[str]) -> int:
+    """How the run ended that was begun last, when it has."""
+    return int(process.stdout.readline())
+
+
+def test_a_run_stores_forecasts_records_and_a_board(sandbox, drawn_figures):
     outcome = sandbox("run", "--json")
     assert outcome.code == 0
     assert outcome.json["failed"] == {}
@@ -137,7 +176,7 @@ def test_the_same_identity_gives_the_same_bytes(sandbox):
     assert len(one) == 7
 
 
-def test_nothing_to_do_changes_nothing(sandbox):
+def test_nothing_to_do_changes_nothing(sandbox, drawn_figures):
     sandbox("run")
     files = [path for path in (sandbox.root / "results").rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
@@ -248,14 +287,16 @@ def test_kill_at_any_moment_then_go_on(sandbox):
     sandbox("run", "--results", str(sandbox.root / "whole"))
     rng = random.Random(3)
     kills = 0
-    for _ in range(12):
-        process = subprocess.Popen(command(sandbox, "run", "--jobs", "2"), stderr=subprocess.DEVNULL)
-        time.sleep(0.5 + rng.random())
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        if process.wait() == 0:
-            break
+    with runner(sandbox, "run", "--jobs", "2") as process:
+        for _ in range(12):
+            run = begin(process)
+            time.sleep(0.6 * rng.random())
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(run, signal.SIGKILL)
+            code = exit_code(process)
+            kills += code == -signal.SIGKILL
+            if code == 0:
+                break
     assert kills > 0
     before = {str(path): path.stat().st_mtime_ns for path in (sandbox.root / "results").rglob("forecasts.parquet")}
     assert sandbox("run").code == 0
@@ -300,6 +341,7 @@ def _damage_state(folder: Path) -> None:
     path.write_text(path.read_text().replace('"done"', '"splendid"'))
 
 
+@pytest.mark.usefixtures("ran")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -308,7 +350,6 @@ def _damage_state(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_result_is_found_said_and_redone(sandbox, damage):
-    sandbox("run")
     folder = sandbox.root / "results/tiny/official/week-ahead/flat"
     whole = contents(sandbox.root / "results")
     damage(folder)
@@ -321,8 +362,8 @@ def test_a_damaged_result_is_found_said_and_redone(sandbox, damage):
     assert contents(sandbox.root / "results") == whole
 
 
+@pytest.mark.usefixtures("ran")
 def test_changed_code_or_parameters_are_run_again(sandbox):
-    sandbox("run")
     sandbox.add_entry("flat", "# another\n" + (sandbox.root / "submissions/flat/model.py").read_text(), tasks="path")
     assert sandbox("run", "--plan", "--json").json["run"] == ["flat all horizons"]
     sandbox("run")
@@ -330,8 +371,8 @@ def test_changed_code_or_parameters_are_run_again(sandbox):
     assert sandbox("run", "--plan", "--json").json["run"] == ["mean all horizons"]
 
 
+@pytest.mark.usefixtures("ran")
 def test_metadata_and_tests_are_not_code(sandbox):
-    sandbox("run")
     family = sandbox.root / "submissions/flat"
     (family / "README.md").write_text("about")
     (family / "test_model.py").write_text("def test(): pass")
@@ -341,12 +382,11 @@ def test_metadata_and_tests_are_not_code(sandbox):
 def test_two_runs_at_once_wait_for_each_other(sandbox):
     for name in ("slow-a", "slow-b", "slow-c"):
         sandbox.add_entry(name, SLOW, tasks="path")
-    runs = [
-        subprocess.Popen(command(sandbox, "run"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [run.communicate(timeout=60)[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0]
+    with runner(sandbox, "run") as one, runner(sandbox, "run") as other:
+        for process in (one, other):
+            begin(process)
+        assert [exit_code(process) for process in (one, other)] == [0, 0]
+        said = [process.communicate()[1] for process in (one, other)]
     assert sum("waiting: another run holds these results" in text for text in said) == 1
     assert sum("0 run, 0 failed, 10 results were there" in text for text in said) == 1
 
@@ -354,18 +394,16 @@ def test_two_runs_at_once_wait_for_each_other(sandbox):
 def test_interrupt_leaves_nothing_half_stored(sandbox):
     for name in ("slow-a", "slow-b"):
         sandbox.add_entry(name, SLOW.replace("0.004", "0.1"), tasks="path")
-    process = subprocess.Popen(
-        command(sandbox, "run"), stderr=subprocess.PIPE, text=True,
-        # what is started in the background ignores interrupts; no thread runs here
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )  # fmt: skip
     started = sandbox.root / "results/tiny/.lock"
-    while not started.exists() and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[1]
-    assert process.returncode == 130
+    with runner(sandbox, "run") as process:
+        run = begin(process)
+        deadline = time.monotonic() + 30
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.0)
+        os.kill(run, signal.SIGINT)
+        assert exit_code(process) == 130
+        said = process.communicate()[1]
     assert "stopped: what was finished is stored" in said
     assert "Traceback" not in said
     assert not list((sandbox.root / "results").rglob("*.tmp"))
@@ -404,7 +442,7 @@ def test_a_results_folder_that_cannot_be_made_is_one_line(sandbox):
 # What a dataset lacks -------------------------------------------------------------------------------
 
 
-def test_an_entry_that_reads_what_a_dataset_lacks_is_skipped(sandbox):
+def test_an_entry_that_reads_what_a_dataset_lacks_is_skipped(sandbox, drawn_figures):
     spec = {key: value for key, value in DATASET.items() if key != "vix"} | {"volume": False}
     sandbox.add_dataset("bare", spec, made_up_bars().drop(columns="volume"), None)
     sandbox.add_entry("reader", "class Model(Forecaster):\n    pass", reads=["bars", "vix"])
@@ -438,8 +476,8 @@ def test_a_split_without_a_session_to_score_is_one_line(sandbox):
     assert outcome.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("ran")
 def test_other_bars_than_the_pinned_ones_are_refused_with_a_comparison(sandbox):
-    sandbox("run")
     identity = sandbox.run_json("flat")["data_identity"]
     bars = made_up_bars()
     bars.loc[bars.index[310], ["high"]] *= 1.02
@@ -452,8 +490,8 @@ def test_other_bars_than_the_pinned_ones_are_refused_with_a_comparison(sandbox):
     assert sandbox("run", "--results", str(sandbox.root / "own")).code == 0
 
 
+@pytest.mark.usefixtures("ran")
 def test_results_of_other_bars_are_not_mixed(sandbox):
-    sandbox("run")
     whole = contents(sandbox.root / "results")
     sandbox.add_dataset("tiny", DATASET, made_up_bars(seed=2), made_up_vix())
     outcome = sandbox("run", "flat")
@@ -521,7 +559,7 @@ def test_a_study_lies_outside_the_board(sandbox):
     assert variant not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
-def test_a_study_is_run_and_told_by_its_command(sandbox):
+def test_a_study_is_run_and_told_by_its_command(sandbox, drawn_figures):
     sandbox.add_study("schedules", "flat", 7)
     assert sandbox("run").code == 0
     assert sandbox("study", "schedules", "--plan", "--json").json["run"] == ["refit=7 all horizons"]

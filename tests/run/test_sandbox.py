@@ -22,7 +22,6 @@ from bench.run.child import WorkerProcess
 from bench.run.stage import staged
 
 needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
-pytestmark = pytest.mark.usefixtures("plain_figures")
 LEVELS = [pytest.param("require", marks=needs_bwrap, id="bubblewrap"), pytest.param("off", id="process")]
 
 TRIES = """

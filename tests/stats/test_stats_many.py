@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import numpy as np
@@ -35,6 +36,14 @@ from bench.stats import (
 )
 
 DRAWS = 400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_garbage():
+    """Statsmodels collects garbage in every call, which takes long where much is loaded that is no garbage."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def panels(k: int = 5, n: int = 300, symbols: int = 4, seed: int = 1) -> np.ndarray:
@@ -195,7 +204,7 @@ def test_tests_by_symbol_of_too_few_sessions_count_nothing():
 # Many p-values
 
 
-@settings(max_examples=15, deadline=None)  # statsmodels collects garbage in every call
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_adjusted_p_values_are_those_of_statsmodels(p):
     assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-15)
