@@ -14,8 +14,8 @@ from bench.stats.protocol import cosines_used
 
 Array = NDArray[np.float64]
 
-FLAT = 1e-12
-"""Share of its size below which the variation of a regressor is rounding."""
+EXACT = 1e-12
+"""Below this the variation of a regressor, as a share of its size, or the distance of a slope from its null is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +110,13 @@ def _slopes(y: Array, x: Array, cells: NDArray[np.bool_], null: float, horizon: 
         size = float(np.abs(x[entry]).max())
         inside, response = _within(x[entry][days], cells), _within(y[entry][days], cells)
         total = float((inside**2).sum())
-        if nu and total > (FLAT * size) ** 2 * cells.sum():
+        if nu and total > (EXACT * size) ** 2 * cells.sum():
             slope[entry] = (inside * response).sum() / total
             influence = (inside * (response - slope[entry] * inside)).sum(axis=1, keepdims=True)
             error[entry] = n * standard_errors(influence, nu)[0] / total
     # A certain slope (no residuals) has error 0 and is infinitely many errors from another null.
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(slope == null, 0.0, (slope - null) / error)
+        statistic = np.where(np.abs(slope - null) <= EXACT, 0.0, (slope - null) / error)
     p = np.minimum(1.0, 2.0 * special.stdtr(max(nu, 1), -np.abs(statistic)))
     note = "" if nu else f"no test: {n} sessions are too few for horizon {horizon}"
     return SlopesResult(slope, error, statistic, p, null, nu, n, note)
