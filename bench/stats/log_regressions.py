@@ -15,7 +15,7 @@ from bench.stats.protocol import cosines_used
 Array = NDArray[np.float64]
 
 EXACT = 1e-12
-"""Below this the variation of a regressor, as a share of its size, or the distance of a slope from its null is rounding."""
+"""Below it the variation of a regressor, as a share of its size, or a slope's distance from its null is rounding."""
 
 
 @dataclass(frozen=True, eq=False)

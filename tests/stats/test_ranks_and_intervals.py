@@ -36,18 +36,19 @@ def daily(k: int = 5, n: int = 300, seed: int = 1) -> np.ndarray:
 
 
 def sets(losses: np.ndarray, **options) -> list[tuple[int, int]]:
-    result = rank_sets(losses, draws=DRAWS, **options)
+    result = rank_sets(losses, **{"draws": DRAWS, **options})
     return [(int(low), int(high)) for low, high in zip(result.low, result.high, strict=True)]
 
 
 # Rank sets
 
 
-def test_rank_sets_of_a_case_that_can_be_read_off():
+@pytest.mark.parametrize("errors", ["bootstrap", "cosine"])
+def test_rank_sets_of_a_case_that_can_be_read_off(errors):
     """The second is the first plus a constant, so worse for certain; the third is too noisy to be placed."""
     first = daily(1)[:, 0]
     noisy = first + 10 * np.random.default_rng(3).standard_normal(300)
-    assert sets(np.column_stack([first, first + 0.1, noisy])) == [(1, 2), (2, 3), (1, 3)]
+    assert sets(np.column_stack([first, first + 0.1, noisy]), errors=errors) == [(1, 2), (2, 3), (1, 3)]
 
 
 @settings(max_examples=20, deadline=None)
@@ -59,17 +60,18 @@ def test_rank_sets_follow_their_columns_and_have_no_unit(seed, order, unit):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.permutations(range(6)))
-def test_entries_that_are_far_apart_have_one_rank_each(seed, order):
-    losses = daily(6, 120, seed) + 5.0 * np.array(order)
-    assert sets(losses) == [(rank + 1, rank + 1) for rank in order]
+@given(st.integers(0, 10_000), st.permutations(range(6)), st.sampled_from(["bootstrap", "cosine"]))
+def test_entries_that_are_far_apart_have_one_rank_each(seed, order, errors):
+    losses = daily(6, 120, seed) + 50.0 * np.array(order)
+    assert sets(losses, errors=errors) == [(rank + 1, rank + 1) for rank in order]
 
 
-def test_equal_entries_have_every_rank_and_twins_the_same_one():
+@pytest.mark.parametrize("errors", ["bootstrap", "cosine"])
+def test_equal_entries_have_every_rank_and_twins_the_same_one(errors):
     losses = daily(4)
-    assert sets(np.column_stack([losses[:, 0]] * 3)) == [(1, 3)] * 3
+    assert sets(np.column_stack([losses[:, 0]] * 3), errors=errors) == [(1, 3)] * 3
     twins = np.column_stack([losses, losses[:, 0], np.nextafter(losses[:, 1], 9)])
-    found = sets(twins + 9.0 * (np.arange(6) == 3))
+    found = sets(twins + 99.0 * (np.arange(6) == 3), errors=errors)
     assert (found[4], found[5]) == (found[0], found[1])
     assert found[3] == (6, 6)
 
@@ -103,6 +105,22 @@ def test_draws_in_pieces_are_all_counted(draws):
     assert result.critical >= rank_sets(losses, draws=CHUNK - 1, confidence=1 - 1e-9).critical
 
 
+@pytest.mark.parametrize(("horizon", "one_side", "both_sides"), [(1, 1.336757, 1.745884), (21, 1.396815, 1.859548)])
+def test_two_entries_are_told_apart_by_the_cosine_test_of_the_pair(horizon, one_side, both_sides):
+    """Of two columns the critical value is a quantile of t(nu); once one order is rejected, the other is left."""
+    options = {"horizon": horizon, "draws": 20_000, "errors": "cosine"}
+    equal, apart = np.random.default_rng(4).chisquare(2, (800, 2)), daily(2, 800) + [0, 1]
+    assert rank_sets(equal, **options).critical == pytest.approx(both_sides, rel=0.02)
+    assert rank_sets(apart, **options).critical == pytest.approx(one_side, rel=0.02)
+
+
+def test_cosine_sets_do_not_depend_on_order_or_unit():
+    losses = daily(6) + 0.03 * np.arange(6)
+    order = [3, 1, 5, 0, 2, 4]
+    expected = sets(losses, errors="cosine")
+    assert sets(1e-8 * losses[:, order], errors="cosine") == [expected[i] for i in order]
+
+
 @pytest.mark.parametrize(("n", "horizon"), [(10, 21), (0, 1), (1, 1)])
 def test_rank_sets_of_too_few_sessions_are_all_ranks(n, horizon):
     result = rank_sets(daily()[:n], horizon)
@@ -120,6 +138,9 @@ def test_rank_sets_of_bad_input():
         rank_sets(np.where(np.arange(300)[:, None] == 3, np.nan, daily()))
     with pytest.raises(ValueError, match="horizon is 0"):
         rank_sets(daily(), 0)
+    with pytest.raises(ValueError, match="'ewc': one of bootstrap, cosine"):
+        rank_sets(daily(), errors="ewc")
+    assert "too few" in rank_sets(daily()[:10], 21, errors="cosine").note
 
 
 # Range statistic and sensitivity
