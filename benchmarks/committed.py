@@ -77,5 +77,6 @@ def worlds(series: Array, draws: int, rng: np.random.Generator) -> Array:
     days = rng.integers(shortest, size=(n + BURN_IN, draws))
     made = np.empty((draws, n, k))
     for j, (phi, residuals) in enumerate(fits):
-        made[:, :, j] = lfilter([1], [1, *-phi], residuals[-shortest:][days], axis=0)[BURN_IN:].T
+        common = residuals[-shortest:]  # of the same days for all series, so centred again: else the means are not 0
+        made[:, :, j] = lfilter([1], [1, *-phi], (common - common.mean())[days], axis=0)[BURN_IN:].T
     return made

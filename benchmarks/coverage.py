@@ -93,4 +93,4 @@ def set_table(draws: int) -> str:
 
 
 if __name__ == "__main__":
-    print(skill_table(200), set_table(200), sep="\n\n")
+    print(skill_table(200), set_table(100), sep="\n\n")

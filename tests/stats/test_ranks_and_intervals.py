@@ -109,7 +109,7 @@ def test_draws_in_pieces_are_all_counted(draws):
 def test_two_entries_are_told_apart_by_the_cosine_test_of_the_pair(horizon, one_side, both_sides):
     """Of two columns the critical value is a quantile of t(nu); once one order is rejected, the other is left."""
     options = {"horizon": horizon, "draws": 20_000, "errors": "cosine"}
-    equal, apart = np.random.default_rng(4).chisquare(2, (800, 2)), daily(2, 800) + [0, 1]
+    equal, apart = np.random.default_rng(4).chisquare(2, (800, 2)), daily(2, 800) + np.array([0, 1])
     assert rank_sets(equal, **options).critical == pytest.approx(both_sides, rel=0.02)
     assert rank_sets(apart, **options).critical == pytest.approx(one_side, rel=0.02)
 
