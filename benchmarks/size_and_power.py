@@ -1,25 +1,30 @@
 """Size and power of the tests in this benchmark's own setting, by simulation: writes docs/size_and_power.md.
 
-    python benchmarks/size_and_power.py [--draws 3000] [--output docs/size_and_power.md]
+    python benchmarks/size_and_power.py [--only worlds|real|coverage] [--draws 3000] [--output docs/size_and_power.md]
 
-Seeded: the same page every time. About two minutes on one core.
+`worlds` are made up here, `real` and `coverage` are like the committed results (`real_sizes.py`, `coverage.py`); with
+`--only` the other sections stay as they are. Seeded: the same page every time. About six minutes on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import coverage
 import numpy as np
+import real_sizes
 from scipy.signal import lfilter
 from scipy.special import stdtr
+from size_page import PAGE, WORLDS
 from tabulate import tabulate
 
 from bench import stats
 from bench.stats.losses import qlike
 from bench.stats.pairwise import RESOLVABLE
+from bench.stats.protocol import cosines_used
 
 SYMBOLS = 10
 BURN_IN = 100
@@ -82,11 +87,10 @@ def pair_rates(draws: int, n: int, horizon: int, noise: tuple[float, float], per
     rng = np.random.default_rng([n, horizon, round(1000 * noise[1]), round(100 * persistence)])
     found: dict[str, list[float]] = defaultdict(list)
     for (a, b), crisis in samples(rng, draws, n, horizon, noise, persistence):
-        test = stats.panel_test(a, b, horizon)
-        conditional = stats.giacomini_white(a, b, crisis, horizon)
+        test = stats.equal_weighted_cosine(a, b, horizon)
+        conditional = stats.giacomini_white(a, b, crisis, horizon, nu=cosines_used(n, horizon))
         found["headline"].append(test.p_value < 0.05)
         found["Bartlett"].append(stats.panel_diebold_mariano(a, b, horizon).p_value < 0.05)
-        found["cosine"].append(stats.equal_weighted_cosine(a, b, horizon).p_value < 0.05)
         found["GW"].append(conditional.p_value < 0.05)
         found["shift"].append(conditional.shift is not None and conditional.shift.p_value < 0.05)
         if horizon == 1:
@@ -109,10 +113,15 @@ def many_rates(draws: int, n: int, horizon: int, entries: int = 5) -> dict[str, 
         kept = stats.model_confidence_set(daily, horizon, draws=500).included
         found["one stays"].append(kept[0])
         found["all stay"].append(kept.all())
-        against = stats.holm(stats.pairwise_test(daily, horizon).p_value[1:, 0])
+        against = stats.holm(stats.pairwise_equal_weighted_cosine(daily, horizon).p_value[1:, 0])
         found["Holm"].append((against < 0.05).any())
-        skill = stats.skill_intervals(losses[1:2], losses[0], horizon, draws=500)
+        skill = stats.cosine_skill_intervals(losses[1:2], losses[0], horizon)
         found["interval"].append(skill.low[0] <= 0 <= skill.high[0])
+        resampled = stats.skill_intervals(losses[1:2], losses[0], horizon, draws=500)
+        found["resampled"].append(resampled.low[0] <= 0 <= resampled.high[0])
+        for errors in ("bootstrap", "cosine"):
+            sets = stats.rank_sets(daily, horizon, draws=500, errors=errors)
+            found[f"ranks, {errors}"].append((sets.low == 1).all())
         if horizon == 1:
             superior = stats.superior_predictive_ability(daily[:, 0], daily[:, 1:], draws=200)
             found["SPA"].append(superior.p_value < 0.05)
@@ -167,10 +176,10 @@ def size_table(draws: int, designs: list[tuple[int, int, float]]) -> str:
     rows = []
     for horizon, n, persistence in designs:
         rates = pair_rates(draws, n, horizon, (NOISE, NOISE), persistence)
-        names = ("headline", "Bartlett", "cosine", "stacked", "GW", "shift", "GW, theorem 1")
+        names = ("headline", "Bartlett", "stacked", "GW", "shift", "GW, theorem 1")
         headline, *others = [f"{rates[name]:.1f}" if name in rates else "" for name in names]
         rows.append([horizon, n, f"{persistence:.2g}", f"**{headline}**", *others])
-    headers = ["h", "n", "persistence", "headline", "Bartlett", "cosine", "stacked", "GW", "regime shift"]
+    headers = ["h", "n", "persistence", "headline", "Bartlett", "stacked", "GW", "regime shift"]
     return tabulate(rows, [*headers, "GW, theorem 1"], tablefmt="github", disable_numparse=True)
 
 
@@ -191,9 +200,17 @@ def many_table(draws: int) -> str:
     rows = []
     for horizon, n in DAYS.items():
         rates = many_rates(draws, n, horizon)
-        names = ("one stays", "all stay", "interval", "Holm", "SPA")
+        names = ("one stays", "all stay", "ranks, bootstrap", "ranks, cosine", "interval", "resampled", "Holm", "SPA")
         rows.append([horizon, n, *(f"{rates[name]:.1f}" if name in rates else "" for name in names)])
-    headers = ["h", "n", "one of them in the set", "all in the set", "0 in the 90 % interval", "Holm", "SPA"]
+    headers = [
+        "h",
+        "n",
+        "one of them in the set",
+        "all in the set",
+        "all in rank 1, bootstrap",
+        "all in rank 1, cosine",
+    ]
+    headers += ["0 in the 90 % interval", "0 in the bootstrap's", "Holm", "SPA"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
@@ -206,87 +223,40 @@ def nested_table(draws: int) -> str:
     return tabulate(rows, ["slope", "Clark-West", "Diebold-Mariano"], tablefmt="github", disable_numparse=True)
 
 
-PAGE = """# Size and power of the tests
+def made_up_worlds(draws: int) -> str:
+    """The sections on made-up worlds."""
+    few = max(1, draws // 4)
+    return WORLDS.format(
+        draws=draws, half=draws // 2, few=few, symbols=SYMBOLS, noise=NOISE, n=DAYS[1],
+        error=100 * np.sqrt(0.05 * 0.95 / draws), rough=100 * np.sqrt(0.05 * 0.95 / few),
+        size=size_table(draws, USUAL), lasting=size_table(draws, LASTING),
+        power=power_table(few), many=many_table(few), nested=nested_table(draws // 2),
+        calibration=calibration_rate(few, DAYS[1]),
+    ).strip()  # fmt: skip
 
-Written by `python benchmarks/size_and_power.py` (seeded: the same every time). Numbers are percent of simulated
-samples: {draws} in the first table, {half} for nested models, {few} in the others. A rate of 5 % is known to about
-± {error:.1f} in the first table and ± {rough:.1f} in the last ones (one standard error).
 
-The simulated world is the benchmark's: {symbols} symbols whose log variance follows a common factor, a noisy daily
-measure, targets that overlap at h > 1, QLIKE. Two forecasts start from the same good one and have log errors of equal
-size (standard deviation {noise}) that last (an autoregression, `persistence`) and are correlated by 0.6 across symbols.
-They are exchangeable, so neither is better, at any level of volatility.
-
-## A true null, rejected at nominal 5 %
-
-{size}
-
-- **headline** is what the board shows: `panel_test`, Bartlett at h = 1 and the equal-weighted cosine above. It must
-  stay within 3 to 8 % in every row (tested).
-- Where the disagreement of two forecasts lasts for weeks (0.9), nine lags are few at h = 1 and Bartlett rejects
-  more than it should; `equal_weighted_cosine` does not. On the two indices the log ratio of two entries has an
-  autocorrelation of mostly 0.75 to 0.95 from one day to the next and 0.3 to 0.8 after five days, where 0.8 gives 0.33
-  and 0.9 gives 0.59: a p just below 0.05 at h = 1 is weaker than it looks.
-- **Bartlett** at h > 1 (lags 2h) stands beside the headline.
-- **stacked** is the t test that takes all stock-days for independent: what not to do.
-- **GW** is `giacomini_white` as the project uses it, **regime shift** its narrower question; **theorem 1** is the
-  paper's variance without lags, which reads lasting disagreement as a difference.
-
-## The same where differences last longer
-
-{lasting}
-
-Here the headline at h = 1 rejects too often, and by more than it may: nine lags do not see the autocorrelation. The
-equal-weighted cosine keeps closer to 5 %, so the board prints its p in brackets beside every p at h = 1: where
-the two disagree, believe the larger.
-
-## A difference, found at 5 %
-
-The second forecast's error is larger: `QLIKE gap` is the mean difference, `skill` the gain of the first, `resolvable
-gap` 2.80 standard errors, at which about 80 % should be found. `found` is the headline's rate. The larger
-rate of `stacked` is no power: it rejects true nulls hardly less often.
-
-{power}
-
-## Five equal forecasts
-
-{many}
-
-- Where all are equally good, all should be **in the 90 % confidence set** in 90 % of the samples, and 0 **in the 90 %
-  interval** of the skill of one against another. The intervals, and at h > 1 the set, fall short of it: mean blocks
-  of 28 or 42 days leave some twenty of them, and the bootstrap takes the spread that they show for the true one. An
-  entry just outside the set, or an interval that just excludes 0, is weak evidence.
-- **Holm**: any false rejection among four tests against a reference, by the headline test; **SPA**: the claim that
-  any of four beats it (200 bootstrap draws). Nominal: 5.
-
-## Nested models and calibration
-
-An expanding mean against an expanding regression on a variable with this slope, MSE, h = 1, one-sided at 5 %:
-
-{nested}
-
-At slope 0 the larger model only estimates noise: Diebold-Mariano hardly ever rejects, Clark-West nearly as often as it
-should. Mincer-Zarnowitz rejects a forecast that is right in {calibration:.1f} % of series of {n} sessions: the noise
-grows with the level, and few large days decide.
-"""
+def section(page: Path, name: str, make: Callable[[], str], only: str | None) -> str:
+    """A section, made anew, or as it stands on the page."""
+    if only in (None, name):
+        return make()
+    text = page.read_text(encoding="utf-8")
+    return text.split(f"<!-- {name} -->\n", 1)[1].split(f"\n<!-- /{name} -->", 1)[0]
 
 
 def main() -> None:
     """Writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--draws", type=int, default=3000, help="simulated samples of a row")
+    parser.add_argument("--only", choices=("worlds", "real", "coverage"), help="the section that is made anew")
+    parser.add_argument("--draws", type=int, default=3000, help="simulated samples of a row of made-up worlds")
     parser.add_argument("--output", type=Path, default=Path("docs/size_and_power.md"))
     args = parser.parse_args()
-    few = max(1, args.draws // 4)
-    page = PAGE.format(
-        draws=args.draws, half=args.draws // 2, few=few, symbols=SYMBOLS, noise=NOISE, n=DAYS[1],
-        error=100 * np.sqrt(0.05 * 0.95 / args.draws), rough=100 * np.sqrt(0.05 * 0.95 / few),
-        size=size_table(args.draws, USUAL), lasting=size_table(args.draws, LASTING),
-
-        power=power_table(few), many=many_table(few), nested=nested_table(args.draws // 2),
-        calibration=calibration_rate(few, DAYS[1]),
-    )  # fmt: skip
-    args.output.write_text(page, encoding="utf-8")
+    makers = {
+        "real": lambda: real_sizes.table(1000),
+        "coverage": lambda: f"{coverage.skill_table(200)}\n\n{coverage.set_table(100)}",
+        "worlds": lambda: made_up_worlds(args.draws),
+    }
+    sections = {name: section(args.output, name, make, args.only) for name, make in makers.items()}
+    args.output.write_text(PAGE.format(**sections), encoding="utf-8")
     print(f"written: {args.output}")
 
 

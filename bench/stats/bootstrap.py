@@ -1,4 +1,4 @@
-"""The stationary bootstrap over days: resampled weights of days, and intervals of paired differences.
+"""The stationary bootstrap over days: resampled weights of days, and intervals of skill.
 
 All symbols and all entries of a day stay together in every draw, so their dependence stays too; stock-days
 are never drawn one by one.
@@ -13,10 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.stats.daily import checked_daily
+from bench.stats.daily import paired
 from bench.stats.differences import check_options
 from bench.stats.losses import skill
-from bench.stats.results import Answer
 
 Array = NDArray[np.float64]
 
@@ -29,14 +28,13 @@ WIDTH = 512
 
 
 @dataclass(frozen=True, eq=False)
-class IntervalsResult(Answer):
+class IntervalsResult:
     """Estimates of k entries with the ends of their intervals, each `(k,)`.
 
     `confidence` is the nominal coverage of each interval alone. NaN ends, and a `note`, where the sample is
     too short for the blocks.
     """
 
-    title = "bootstrap intervals"
     estimate: Array
     low: Array
     high: Array
@@ -71,18 +69,8 @@ def skill_intervals(
     >>> result.estimate.round(12).tolist(), result.low.round(12).tolist(), result.high.round(12).tolist()
     ([0.1, 0.0], [0.1, 0.0], [0.1, 0.0])
     """
-    panels, other = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if panels.ndim != 3 or other.shape != panels.shape[1:]:
-        raise ValueError(f"losses {panels.shape}, reference {other.shape}: (k, n, symbols) and (n, symbols) are needed")
-    cells = ~np.isnan(other)
-    if not (np.isnan(panels) != cells).all() or np.isinf(panels).any() or np.isinf(other).any():
-        raise ValueError("losses and reference must be NaN in the same cells and finite in all others")
-    days = cells.any(axis=1)
-    cells, base = cells[days], np.where(cells, other, 0.0)[days]
+    sums, base, _ = paired(losses, reference)
     # Means by symbol are sums over the same cells of both, so the counts cancel in their ratio.
-    seen = cells.any(axis=0)
-    sums = [np.where(cells, panel[days], 0.0)[:, seen] for panel in panels]
-    base = base[:, seen]
     estimate = np.array([skill(total.sum(axis=0), base.sum(axis=0)) for total in sums])
     weights = _weights_or_none(len(base), horizon, draws, seed)
     low, high = np.full((2, len(sums)), np.nan)
@@ -94,38 +82,9 @@ def skill_intervals(
             for entry in range(first, min(first + together, len(sums))):
                 mine = drawn[:, (entry - first) * symbols :][:, :symbols]
                 low[entry], high[entry] = _ends(skill(mine, drawn_base), confidence)
-    return _result(estimate, low, high, confidence, len(base), horizon, draws)
-
-
-def mean_intervals(
-    daily_losses: ArrayLike,
-    daily_reference: ArrayLike,
-    horizon: int = 1,
-    confidence: float = 0.90,
-    draws: int = DRAWS,
-    seed: int = SEED,
-) -> IntervalsResult:
-    """Mean differences `daily_losses (n, k) - daily_reference (n,)` with intervals, in the unit of the losses.
-
-    Daily cross-sectional means (`daily_mean_losses`), finite. Bootstrap as in `skill_intervals`.
-
-    >>> losses = np.random.default_rng(1).chisquare(2, (500, 2))
-    >>> result = mean_intervals(losses, losses[:, 0], draws=500)
-    >>> result.low[0].item(), result.high[0].item(), (result.low[1] < result.estimate[1] < result.high[1]).item()
-    (0.0, 0.0, True)
-    """
-    losses = checked_daily(daily_losses)
-    reference = checked_daily(np.asarray(daily_reference, dtype=np.float64)[:, None])
-    if len(reference) != len(losses):
-        raise ValueError(f"daily_losses has {len(losses)} sessions, daily_reference {len(reference)}")
-    d = losses - reference
-    n = len(d)
-    estimate = d.mean(axis=0) if n else np.full(d.shape[1], np.nan)
-    weights = _weights_or_none(n, horizon, draws, seed)
-    low, high = np.full((2, d.shape[1]), np.nan)
-    if weights is not None:
-        low, high = _ends(weights @ d / n, confidence)
-    return _result(estimate, low, high, confidence, n, horizon, draws)
+    block = mean_block(len(base), horizon)
+    note = "" if weights is not None else too_few(len(base), block)
+    return IntervalsResult(estimate, low, high, confidence, len(base), block, draws, note)
 
 
 def mean_block(n: int, horizon: int) -> int:
@@ -207,14 +166,6 @@ def _ends(draws: Array, confidence: float) -> tuple[Array, Array]:
     tail = 0.5 * (1 - confidence)
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
     return low, high
-
-
-def _result(
-    estimate: Array, low: Array, high: Array, confidence: float, n: int, horizon: int, draws: int
-) -> IntervalsResult:
-    block = mean_block(n, horizon)
-    note = "" if n and long_enough(n, horizon) else too_few(n, block)
-    return IntervalsResult(estimate, low, high, confidence, n, block, draws, note)
 
 
 def too_few(n: int, block: int) -> str:

@@ -19,7 +19,7 @@ from bench.stats.differences import (
     of_panel,
     of_series,
 )
-from bench.stats.ewc import cosines, ewc_test
+from bench.stats.ewc import checked_count, cosines, ewc_test
 from bench.stats.protocol import cosine_count
 from bench.stats.results import ConditionalResult, MeanTest
 
@@ -28,7 +28,12 @@ Variance = Literal["cosine", "martingale"]
 
 
 def giacomini_white(
-    loss_a: ArrayLike, loss_b: ArrayLike, crisis: ArrayLike, horizon: int = 1, variance: Variance = "cosine"
+    loss_a: ArrayLike,
+    loss_b: ArrayLike,
+    crisis: ArrayLike,
+    horizon: int = 1,
+    variance: Variance = "cosine",
+    nu: int | None = None,
 ) -> ConditionalResult:
     """Test of equal expected loss given the regime at the origin, with instruments (1, crisis), and its two means.
 
@@ -40,8 +45,8 @@ def giacomini_white(
     `n Zbar' Omega^-1 Zbar` with `Z_t = (1, crisis_t) d_{t+h}`: Giacomini and White (2006), Tests of conditional
     predictive ability, Econometrica 74, theorems 1 and 3. `variance` is Omega:
 
-    - `cosine`: equal-weighted cosine as in `equal_weighted_cosine`, and `(nu - 1) / (2 nu)` times the statistic
-      compared with F(2, nu - 1): Lazarus, Lewis, Stock and Watson (2018), JBES 36. For every horizon.
+    - `cosine`: equal-weighted cosine as in `equal_weighted_cosine`, of `nu` cosines, and `(nu - 1) / (2 nu)` times
+      the statistic compared with F(2, nu - 1): Lazarus, Lewis, Stock and Watson (2018), JBES 36. For every horizon.
     - `martingale`: their theorem 1, `mean(Z Z')` without lags and chi-squared(2), which is n times the
       uncentred R^2 of 1 on Z. Horizon 1 only, and it takes a lasting advantage of either forecast, in turns and
       in both regimes alike, for a rejection.
@@ -66,13 +71,13 @@ def giacomini_white(
         raise ValueError(f"variance is {variance!r} at horizon {horizon}: 'cosine', or 'martingale' at horizon 1")
     d, known = _differences(loss_a, loss_b, crisis)
     n, n_crisis = len(d), int(known.sum())
+    nu = cosine_count(n, horizon) if nu is None else checked_count(n, horizon, nu)
     calm, in_crisis = (float(d.values[known == at].mean()) if (known == at).any() else math.nan for at in (0, 1))
     result = ConditionalResult(
         statistic=math.nan, p_value=math.nan, mean_calm=calm, mean_crisis=in_crisis, n_calm=n - n_crisis,
-        n_crisis=n_crisis, shift=_shift(d, known, horizon), variance=variance, horizon=horizon, n=n,
+        n_crisis=n_crisis, shift=_shift(d, known, horizon, nu), variance=variance, horizon=horizon, n=n,
         n_left_out=d.n_left_out,
     )  # fmt: skip
-    nu = cosine_count(n, horizon)
     if n_crisis in (0, n):
         return replace(result, note="no test: the regime never changes in this sample")
     if nu < 2:
@@ -107,7 +112,7 @@ def _wald(result: ConditionalResult, moments: Array, nu: int) -> ConditionalResu
     return replace(result, statistic=statistic, p_value=p, df=nu - 1)
 
 
-def _shift(d: Differences, crisis: Array, horizon: int) -> MeanTest | None:
+def _shift(d: Differences, crisis: Array, horizon: int, nu: int) -> MeanTest | None:
     """The test of a zero slope of d on crisis, from the influence of each day on it, whose mean is the slope."""
     spread = float(crisis.var()) if len(d) else 0.0
     if spread == 0:
@@ -117,7 +122,7 @@ def _shift(d: Differences, crisis: Array, horizon: int) -> MeanTest | None:
     error = d.values - d.mean - slope * centred
     values = slope + centred * error / spread
     influence = Differences(values, d.rounding * 2 * len(d) / max(1.0, min(crisis.sum(), (1 - crisis).sum())))
-    return ewc_test(influence, horizon, "two-sided")
+    return ewc_test(influence, horizon, "two-sided", nu)
 
 
 def _differences(loss_a: ArrayLike, loss_b: ArrayLike, crisis: ArrayLike) -> tuple[Differences, Array]:

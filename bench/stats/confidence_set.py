@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,14 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from bench.stats.bootstrap import DRAWS, SEED, day_weights, long_enough, mean_block, too_few
 from bench.stats.daily import Array, Relative, checked_daily, difference_variances, relative
 from bench.stats.differences import check_options, of_series
-from bench.stats.results import Answer
+from bench.stats.ranks import deviations_of_differences
+
+Statistic = Literal["max", "range"]
 
 ZERO = 1e-10
 """Standard deviations below this share of the largest are zero but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class ConfidenceSetResult(Answer):
+class ConfidenceSetResult:
     """A model confidence set of k entries: `p_value (k,)` and `included (k,)`, which is `p_value > size`.
 
     An entry's p is the smallest `size` at which it would be left out. The set holds the entry of lowest
@@ -26,7 +30,6 @@ class ConfidenceSetResult(Answer):
     With too few sessions all p are NaN, nothing is left out, and `note` says why.
     """
 
-    title = "model confidence set"
     p_value: Array
     included: NDArray[np.bool_]
     size: float
@@ -45,18 +48,24 @@ class TiersResult:
 
 
 def model_confidence_set(
-    daily_losses: ArrayLike, horizon: int = 1, size: float = 0.10, draws: int = DRAWS, seed: int = SEED
+    daily_losses: ArrayLike,
+    horizon: int = 1,
+    size: float = 0.10,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    statistic: Statistic = "max",
 ) -> ConfidenceSetResult:
     """The model confidence set of the columns of `daily_losses (n, k)`, daily means over symbols, any unit.
 
-    While more than one entry is left: `t_i = (mean loss of i - mean over the set) / its bootstrap standard
-    deviation`; the largest is compared with its bootstrap distribution, and its entry leaves with that p, or
-    with an earlier one that was larger. Hansen, Lunde and Nason (2011), The model confidence set,
-    Econometrica 79, section 3.1.2 (T_max); stationary bootstrap with mean blocks of `mean_block`.
+    While more than one entry is left, a statistic is compared with its bootstrap distribution, and an entry leaves
+    with that p, or with an earlier one that was larger. Hansen, Lunde and Nason (2011), The model confidence set,
+    Econometrica 79, section 3.1.2; stationary bootstrap with mean blocks of `mean_block`.
 
-    These are the draws and the answers of `arch.bootstrap.MCS(method="max")` with the same seed (tested).
-    It is repeated here because arch resamples the losses anew in each call, a third of a second per tier and
-    task, while the weights of the days serve all of them.
+    - `max`: the largest `(mean loss of i - mean over the set) / its bootstrap standard deviation`; i leaves.
+    - `range`: the largest studentised difference of a pair, whose worse entry leaves.
+
+    These are the draws and the answers of `arch.bootstrap.MCS` by `max` and `R` with the same seed (tested). It is
+    repeated here because arch resamples the losses anew in each call, while the weights of the days serve all.
 
     Columns that differ by nothing share their p; of columns that differ by a constant, up to rounding, all
     but the smallest are certainly worse and have p 0. One column has p 1. Losses must be finite, the size
@@ -69,7 +78,50 @@ def model_confidence_set(
     ([True, True, True, False], True, True)
     """
     losses = _checked(daily_losses, horizon, size)
-    return _confidence_set(losses, horizon, size, draws, seed, all_p=True)
+    if statistic not in get_args(Statistic):
+        raise ValueError(f"statistic is {statistic!r}: one of {', '.join(get_args(Statistic))}")
+    return _confidence_set(losses, horizon, size, draws, seed, all_p=True, statistic=statistic)
+
+
+def set_sensitivity(
+    daily_losses: ArrayLike,
+    naive: ArrayLike,
+    families: Sequence[str],
+    horizon: int = 1,
+    size: float = 0.10,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    statistic: Statistic = "max",
+) -> dict[str, ConfidenceSetResult]:
+    """The confidence set of all columns, of those that are not naive, and of the best of each family.
+
+    An entry is in a set in comparison with the others in it: ten naive rows widen the maximum that it is compared with,
+    and ten rows of one family count its luck ten times. Membership that hangs on them is weak. `naive (k,)` is a mask,
+    `families` a name a column, of which the column with the smallest mean loss stands for it. Columns that are left out
+    of a comparison have p NaN and are not included. Other arguments: `model_confidence_set`.
+
+    >>> losses = np.random.default_rng(1).chisquare(2, (500, 4)) + [0.0, 0.2, 0.0, 0.8]
+    >>> found = set_sensitivity(losses, [False, False, False, True], ["har", "har", "net", "mean"], draws=500)
+    >>> [name for name in found], found["one of each family"].included.tolist()
+    (['all', 'without naive', 'one of each family'], [True, False, True, False])
+    """
+    losses = _checked(daily_losses, horizon, size)
+    k, means = losses.shape[1], losses.mean(axis=0)
+    left_out, names = np.asarray(naive, dtype=bool), np.asarray(families, dtype=str)
+    if left_out.shape != (k,) or names.shape != (k,):
+        raise ValueError(f"naive {left_out.shape} and families {names.shape}: one value for each of {k} columns")
+    best = [np.flatnonzero(names == name)[means[names == name].argmin()] for name in np.unique(names)]
+    chosen = {
+        "all": np.arange(k), "without naive": np.flatnonzero(~left_out), "one of each family": np.sort(best),
+    }  # fmt: skip
+    found = {}
+    for name, columns in chosen.items():
+        if len(columns):
+            part = model_confidence_set(losses[:, columns], horizon, size, draws, seed, statistic)
+            p, included = np.full(k, np.nan), np.zeros(k, dtype=bool)
+            p[columns], included[columns] = part.p_value, part.included
+            found[name] = replace(part, p_value=p, included=included)
+    return found
 
 
 def tiers(
@@ -103,7 +155,7 @@ def _checked(daily_losses: ArrayLike, horizon: int, size: float) -> Array:
 
 
 def _confidence_set(
-    losses: Array, horizon: int, size: float, draws: int, seed: int, all_p: bool
+    losses: Array, horizon: int, size: float, draws: int, seed: int, all_p: bool, statistic: Statistic = "max"
 ) -> ConfidenceSetResult:
     """The set; without `all_p` the elimination ends with the set, whose p are then only known to be above size."""
     n, k = losses.shape
@@ -120,7 +172,11 @@ def _confidence_set(
         p[kept] = 1.0
     else:
         drawn = (day_weights(n, block, draws, seed) @ rel.centred[:, kept]).T / n
-        p[kept] = _eliminate(rel.means[kept] / rel.scale, drawn, 1.0 if all_p else size)
+        means = rel.means[kept] / rel.scale
+        if statistic == "max":
+            p[kept] = _eliminate(means, drawn, 1.0 if all_p else size)
+        else:
+            p[kept] = _by_range(means, deviations_of_differences(losses[:, kept], rel, drawn)[0], drawn)
     same = twin >= 0
     p[same] = p[twin[same]]
     return ConfidenceSetResult(p, p > size, size, n, block, draws)
@@ -153,6 +209,35 @@ def _eliminate(means: Array, drawn: Array, enough: float) -> Array:
         left = left[~worst]
     if len(left) == 1:
         p[left] = 1.0
+    return p
+
+
+def _by_range(means: Array, deviations: Array, drawn: Array) -> Array:
+    """p of each entry by the range statistic, from means `(k,)`, standard deviations `(k, k)` and draws `(k, draws)`.
+
+    Who leaves when follows from the means alone, so the sets are gone through from the last one up: each adds the
+    pairs of one entry to the largest statistic of a draw.
+    """
+    k = len(means)
+    statistic = (means[:, None] - means[None, :]) / np.where(deviations > 0, deviations, np.inf)
+    np.fill_diagonal(statistic, -np.inf)
+    order, observed = np.empty(k - 1, dtype=np.int_), np.empty(k - 1)
+    for step in range(k - 1):
+        worst = order[step] = statistic.argmax() // k
+        observed[step] = statistic[worst].max()
+        statistic[worst], statistic[:, worst] = -np.inf, -np.inf
+    stay = list(np.setdiff1d(np.arange(k), order))
+    p, largest = np.ones(k), np.zeros(drawn.shape[1])
+    exceeded = np.empty(k - 1)
+    for step in range(k - 2, -1, -1):
+        entry = order[step]
+        pairs = drawn[stay]
+        pairs -= drawn[entry]
+        pairs /= np.where(deviations[entry, stay] > 0, deviations[entry, stay], np.inf)[:, None]
+        np.maximum(largest, np.abs(pairs, out=pairs).max(axis=0), out=largest)
+        exceeded[step] = (observed[step] < largest).mean()
+        stay.append(entry)
+    p[order] = np.maximum.accumulate(exceeded)
     return p
 
 

@@ -41,6 +41,24 @@ def daily_mean_losses(losses: ArrayLike) -> Array:
     return np.column_stack(means)
 
 
+def paired(losses: ArrayLike, reference: ArrayLike) -> tuple[list[Array], Array, NDArray[np.bool_]]:
+    """Losses `(n, symbols)` of each entry and of a reference, 0 where they are NaN, and which cells are not.
+
+    Of `(k, n, symbols)` and `(n, symbols)`, without the days and the symbols that have no cell. ValueError for other
+    shapes, for cells that are NaN in one and not in the other, or infinite.
+    """
+    panels, other = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if panels.ndim != 3 or other.shape != panels.shape[1:]:
+        raise ValueError(f"losses {panels.shape}, reference {other.shape}: (k, n, symbols) and (n, symbols) are needed")
+    cells = ~np.isnan(other)
+    if not (np.isnan(panels) != cells).all() or np.isinf(panels).any() or np.isinf(other).any():
+        raise ValueError("losses and reference must be NaN in the same cells and finite in all others")
+    days, seen = cells.any(axis=1), cells.any(axis=0)
+    cells = cells[days]
+    filled = [np.where(cells, each[days], 0.0)[:, seen] for each in (*panels, other)]
+    return filled[:-1], filled[-1], cells[:, seen]
+
+
 def checked_daily(daily_losses: ArrayLike) -> Array:
     """The losses `(n, k)` as an array; ValueError unless two-dimensional, of one column or more, and finite."""
     losses = np.asarray(daily_losses, dtype=np.float64)

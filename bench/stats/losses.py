@@ -115,6 +115,30 @@ def direction_hits(target_var: ArrayLike, forecast_var: ArrayLike, latest_var: A
     return np.where(scored, np.where(moved == called, 1.0, 0.0), np.nan)
 
 
+def realized_utility(
+    target_var: ArrayLike, forecast_var: ArrayLike, sharpe_ratio: float = 0.4, risk_aversion: float = 2.0
+) -> Array:
+    """Utility of an investor who targets volatility by a forecast, by cell, in basis points of wealth a year.
+
+    `1e4 (S^2 / g) (sqrt(y / f) - y / (2 f))` with Sharpe ratio S a year and relative risk aversion g: Bollerslev,
+    Hood, Huss and Pedersen (2018), Risk everywhere: modeling and managing volatility, Review of Financial Studies 31,
+    section 6. An asset of constant Sharpe ratio and volatility v earns `x S v - g x^2 v^2 / 2` with a position x; the
+    best one is `S / (g v)`, here with the forecast for v. At f = y it is 400 basis points, the most that there is: the
+    price that the investor would pay a year for the asset; a forecast of twice the variance gives 366, of half of it
+    331. Larger is better. Costs of trading are not counted.
+
+    Not robust: of a noisy proxy the root lies too low, which favours forecasts that are too high.
+
+    >>> realized_utility([[1.0, 1.0, 1.0]], [[1.0, 2.0, 0.5]]).round(1)
+    array([[400. , 365.7, 331.4]])
+    """
+    target, forecast = _checked(target_var, forecast_var)
+    if not (sharpe_ratio > 0 and risk_aversion > 0):
+        raise ValueError(f"sharpe_ratio {sharpe_ratio} and risk_aversion {risk_aversion} must be positive")
+    ratio = target / forecast
+    return np.asarray(1e4 * sharpe_ratio**2 / risk_aversion * (np.sqrt(ratio) - 0.5 * ratio))
+
+
 def mean_by_symbol(loss: ArrayLike) -> Array:
     """Mean over days by symbol, `(..., n_symbols)`: NaN cells are left out, NaN for a symbol without cells.
 

@@ -20,7 +20,9 @@ def holm(p_values: ArrayLike) -> Array:
     >>> holm([0.01, 0.04, float("nan"), 0.03])
     array([0.03, 0.06,  nan, 0.06])
     """
-    p = _checked(p_values)
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim == 0 or not (np.isnan(p) | ((p >= 0) & (p <= 1))).all():
+        raise ValueError(f"p_values of shape {p.shape} must be from 0 to 1, NaN for a test that was not made")
     order = np.argsort(p, axis=-1, kind="stable")  # NaN last
     made = (~np.isnan(p)).sum(axis=-1, keepdims=True)
     factor = np.maximum(made - np.arange(p.shape[-1]), 1)
@@ -28,31 +30,3 @@ def holm(p_values: ArrayLike) -> Array:
     adjusted = np.empty_like(p)
     np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
     return adjusted
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Array:
-    """Adjusted p `(k,)`: of those below 5 %, at most 5 % are false in expectation.
-
-    Weaker than `holm`, and for independent or positively dependent tests only: Benjamini and Hochberg (1995),
-    Controlling the false discovery rate, JRSS B 57. NaN and errors as in `holm`. Computed by statsmodels.
-
-    >>> benjamini_hochberg([0.01, 0.04, float("nan"), 0.03])
-    array([0.03, 0.04,  nan, 0.04])
-    """
-    from statsmodels.stats.multitest import fdrcorrection  # half a second to import: only where used
-
-    p = _checked(p_values)
-    if p.ndim != 1:
-        raise ValueError(f"p_values has shape {p.shape}: one family (k,) is needed")
-    made = ~np.isnan(p)
-    adjusted = np.full(p.shape, np.nan)
-    if made.any():
-        adjusted[made] = fdrcorrection(p[made], method="indep")[1]
-    return adjusted
-
-
-def _checked(p_values: ArrayLike) -> Array:
-    p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim == 0 or not (np.isnan(p) | ((p >= 0) & (p <= 1))).all():
-        raise ValueError(f"p_values of shape {p.shape} must be from 0 to 1, NaN for a test that was not made")
-    return p

@@ -13,9 +13,9 @@ from scipy import special  # type: ignore[import-untyped]  # scipy ships no type
 from bench.stats.daily import checked_daily, difference_variances, relative
 from bench.stats.diebold_mariano import dm_test, lags_used, small_sample_factor
 from bench.stats.differences import Differences, check_options, of_series
-from bench.stats.ewc import cosines, ewc_test
+from bench.stats.ewc import checked_count, cosines, ewc_test
 from bench.stats.protocol import Method, cosine_count, headline
-from bench.stats.results import Answer, MeanTest
+from bench.stats.results import MeanTest
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ RESOLVABLE = 2.80
 
 
 @dataclass(frozen=True, eq=False)
-class PairwiseResult(Answer):
+class PairwiseResult:
     """Two-sided tests of every pair: row i against column j, array fields `(k, k)`; others as in `MeanTest`.
 
     `mean_difference[i, j]` is the mean of `loss_i - loss_j` (negative: i has the smaller loss), antisymmetric
@@ -32,7 +32,6 @@ class PairwiseResult(Answer):
     statistics and p are NaN off the diagonal, and `note` says why.
     """
 
-    title = "pairwise tests"
     method: Method
     statistic: Array
     p_value: Array
@@ -73,23 +72,27 @@ def pairwise_diebold_mariano(daily_losses: ArrayLike, horizon: int = 1, lags: in
     return PairwiseResult("bartlett", *parts, df=n - 1, lags=used, horizon=horizon, n=n, note=_note(factor, n))
 
 
-def pairwise_equal_weighted_cosine(daily_losses: ArrayLike, horizon: int = 1) -> PairwiseResult:
+def pairwise_equal_weighted_cosine(daily_losses: ArrayLike, horizon: int = 1, nu: int | None = None) -> PairwiseResult:
     """Equal-weighted-cosine tests of every pair of columns of `daily_losses (n, k)`, as `equal_weighted_cosine`.
 
     The cosine coefficients are linear in the series, so those of a difference are differences of the
     columns'. Other rules as in `pairwise_diebold_mariano`.
 
     >>> losses = np.random.default_rng(1).chisquare(2, (753, 4))
-    >>> print(pairwise_equal_weighted_cosine(losses, horizon=21))
-    pairwise tests: method cosine, df 17, lags 0, horizon 21, n 753
+    >>> pairwise_equal_weighted_cosine(losses, horizon=21).df
+    8
     """
     check_options(horizon, "two-sided")
     losses = checked_daily(daily_losses)
     n = len(losses)
-    nu = cosine_count(n, horizon)
-    factor = 1.0 if nu > 0 else math.nan
-    parts = _statistics(losses, lambda e: _cosine(e, nu), factor, nu, lambda d: ewc_test(d, horizon, "two-sided"))
-    return PairwiseResult("cosine", *parts, df=nu, lags=0, horizon=horizon, n=n, note=_note(factor, n))
+    count = checked_count(n, horizon, nu)
+    factor = 1.0 if count > 0 else math.nan
+
+    def single(d: Differences) -> MeanTest:
+        return ewc_test(d, horizon, "two-sided", count)
+
+    parts = _statistics(losses, lambda e: _cosine(e, count), factor, count, single)
+    return PairwiseResult("cosine", *parts, df=count, lags=0, horizon=horizon, n=n, note=_note(factor, n))
 
 
 def pairwise_test(daily_losses: ArrayLike, horizon: int = 1, method: Method | None = None) -> PairwiseResult:
@@ -99,8 +102,10 @@ def pairwise_test(daily_losses: ArrayLike, horizon: int = 1, method: Method | No
     >>> [pairwise_test(losses, h).method for h in (1, 5)]
     ['bartlett', 'cosine']
     """
+    check_options(horizon, "two-sided")
     if (method or headline(horizon)) == "cosine":
-        return pairwise_equal_weighted_cosine(daily_losses, horizon)
+        losses = checked_daily(daily_losses)
+        return pairwise_equal_weighted_cosine(losses, horizon, cosine_count(len(losses), horizon))
     return pairwise_diebold_mariano(daily_losses, horizon)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from bench.stats.diebold_mariano import dm_test
 from bench.stats.differences import Differences, of_panel
 from bench.stats.ewc import ewc_test
-from bench.stats.protocol import Method, beside, headline
+from bench.stats.protocol import Method, beside, cosine_count, headline
 from bench.stats.results import Alternative, Kernel, MeanTest
 
 
@@ -66,5 +66,5 @@ def protocol_test(d: Differences, horizon: int, alternative: Alternative = "two-
 def mean_test(method: Method, d: Differences, horizon: int, alternative: Alternative = "two-sided") -> MeanTest:
     """The test of that name, as the protocol sets it, of differences that are made already."""
     if method == "cosine":
-        return ewc_test(d, horizon, alternative)
+        return ewc_test(d, horizon, alternative, cosine_count(len(d), horizon))
     return dm_test(d, horizon, None, method, alternative)

@@ -32,8 +32,9 @@ def pesaran_timmermann(
     all directions of either are the same. ValueError where a value is not finite.
 
     >>> y, f, b = [2, 2, 2, 0, 0, 0, 2, 0], [2, 2, 2, 0, 0, 0, 0, 2], [1] * 8
-    >>> print(pesaran_timmermann(y, f, b))
-    Pesaran-Timmermann: statistic 1.512, p value 0.06529, hit rate 0.75, expected rate 0.5, alternative greater, n 8
+    >>> result = pesaran_timmermann(y, f, b)
+    >>> round(result.statistic, 3), result.hit_rate, result.expected_rate
+    (1.512, 0.75, 0.5)
     """
     check_options(1, alternative)
     series = {"target_var": target_var, "forecast_var": forecast_var, "latest_var": latest_var}

@@ -1,32 +1,12 @@
-"""What the tests answer: small frozen records that print one readable line."""
+"""What the tests of one or two forecasts answer: small frozen records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Literal
 
 Alternative = Literal["two-sided", "less", "greater"]
 Kernel = Literal["bartlett", "rectangular"]
-
-
-class Answer:
-    """A record that prints as its title, its numbers by name, and its note; of arrays the masks are counted."""
-
-    title: ClassVar[str]
-
-    def __str__(self) -> str:
-        values = [(field.name.replace("_", " "), getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]  # subclasses are dataclasses
-        shown = [f"{name} {text}" for name, value in values if name != "note" and (text := _shown(value))]
-        note = getattr(self, "note", "")
-        return f"{self.title}: {', '.join(shown)}{'; ' if note else ''}{note}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{np.count_nonzero(value)} of {len(value)}" if value.dtype == bool else ""
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -57,23 +37,11 @@ class MeanTest:
     fallback: bool = False
     beside: MeanTest | None = None
 
-    def __str__(self) -> str:
-        name, how = ("equal-weighted cosine", f"{self.df} cosines") if self.method == "cosine" else (
-            "Diebold-Mariano", f"{self.method}, {self.lags} lags")  # fmt: skip
-        line = (
-            f"{name}: mean difference {self.mean_difference:.4g}, t = {self.statistic:.3f}, p = {self.p_value:.3g} "
-            f"({self.alternative}, t({self.df})); {how}, horizon {self.horizon}, n = {self.n}"
-        )
-        left_out = f"{self.n_left_out} sessions without cells left out" if self.n_left_out else ""
-        other = f"[beside it, {self.beside.method}: p = {self.beside.p_value:.3g}]" if self.beside else ""
-        return "; ".join(part for part in (line, left_out, self.note, other) if part)
-
 
 @dataclass(frozen=True)
-class PesaranTimmermannResult(Answer):
+class PesaranTimmermannResult:
     """Answer of a Pesaran-Timmermann test: share of hits, and the share expected under independence."""
 
-    title = "Pesaran-Timmermann"
     statistic: float
     p_value: float
     hit_rate: float
@@ -84,7 +52,7 @@ class PesaranTimmermannResult(Answer):
 
 
 @dataclass(frozen=True)
-class ConditionalResult(Answer):
+class ConditionalResult:
     """Answer of a Giacomini-White test on `d = loss_a - loss_b`, given the regime at the origin.
 
     `mean_calm` and `mean_crisis` are the means of d in each regime (negative: a has the smaller loss there),
@@ -93,7 +61,6 @@ class ConditionalResult(Answer):
     `martingale`, where `df` is 0. `n_left_out` sessions had no cell or no known regime.
     """
 
-    title = "Giacomini-White"
     statistic: float
     p_value: float
     mean_calm: float
@@ -110,7 +77,7 @@ class ConditionalResult(Answer):
 
 
 @dataclass(frozen=True)
-class NestedResult(Answer):
+class NestedResult:
     """Answer of a Clark-West test; differences in (percent^2)^2, small model less large.
 
     `test` is the one-sided test of a positive mean of the adjusted difference (p small: the additional terms hold
@@ -118,16 +85,14 @@ class NestedResult(Answer):
     squared difference of the two forecasts is what lies between them.
     """
 
-    title = "Clark-West"
     mse_difference: float
     test: MeanTest
 
 
 @dataclass(frozen=True)
-class CalibrationResult(Answer):
+class CalibrationResult:
     """Answer of a Mincer-Zarnowitz regression; `statistic` is F of intercept 0 (percent^2) and slope 1."""
 
-    title = "Mincer-Zarnowitz"
     statistic: float
     p_value: float
     intercept: float

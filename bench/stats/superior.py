@@ -11,18 +11,16 @@ from bench.stats.bootstrap import DRAWS, SEED, long_enough, mean_block, too_few
 from bench.stats.daily import Array, checked_daily
 from bench.stats.diebold_mariano import lags_used, long_run_variance
 from bench.stats.differences import check_options, of_series
-from bench.stats.results import Answer
 
 
 @dataclass(frozen=True)
-class SuperiorAbilityResult(Answer):
+class SuperiorAbilityResult:
     """p that no entry has a smaller expected loss than the reference: `p_value` is Hansen's consistent one.
 
     `lower` and `upper` bound it: without the entries that are worse than the reference, and with all of them
     as good as it (White's reality check). `n_entries` were compared, those that differ from the reference.
     """
 
-    title = "superior predictive ability"
     p_value: float
     lower: float
     upper: float

@@ -66,7 +66,6 @@ def test_the_shift_is_the_slope_on_the_regime():
     influence = centred * fit.resid / crisis.var()
     assert_allclose(result.shift.standard_error, math.sqrt(cosine_variance(influence, 21) / 400), rtol=1e-10)
     assert (result.n_calm, result.n_crisis) == (280, 120)
-    assert "n calm 280, n crisis 120" in str(result)
 
 
 def test_a_ranking_that_turns_with_the_regime_is_found_where_the_mean_says_nothing():
@@ -101,7 +100,7 @@ def test_conditional_tests_of_degenerate_losses():
     assert math.isnan(calm.p_value)
     assert calm.shift is None
     assert math.isnan(calm.mean_crisis)
-    assert "never changes" in str(calm)
+    assert "never changes" in calm.note
     assert "too few" in giacomini_white(a[25:35], b[25:35], np.arange(10) % 2, 21).note
     assert math.isnan(giacomini_white(a[25:35], b[25:35], np.arange(10) % 2, 21).shift.p_value)
     assert 0 < giacomini_white(a[25:45], b[25:45], np.arange(20) % 2).p_value < 1
@@ -150,7 +149,6 @@ def test_clark_west_by_hand():
     assert_allclose(result.test.statistic, one.statistic, rtol=1e-12)
     assert_allclose(result.test.p_value, one.p_value, rtol=1e-12)
     assert_allclose(result.mse_difference, ((y - small) ** 2 - (y - large) ** 2).mean(), rtol=1e-12)
-    assert "Clark-West" in str(result)
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
@@ -160,8 +158,12 @@ def test_clark_west_of_a_panel_is_that_of_the_daily_mean(horizon):
     y[4, 1], y[6] = np.nan, np.nan
     adjusted = np.nanmean(np.delete(2 * (y - small) * (large - small), 6, axis=0), axis=1)
     result = clark_west(1e-4 * y, 1e-4 * small, 1e-4 * large, horizon)
-    test = diebold_mariano if horizon == 1 else equal_weighted_cosine
-    one = test(adjusted, np.zeros(299), horizon=horizon, alternative="greater")
+    options = {"horizon": horizon, "alternative": "greater"}
+    one = (
+        diebold_mariano(adjusted, np.zeros(299), **options)
+        if horizon == 1
+        else equal_weighted_cosine(adjusted, np.zeros(299), **options, nu=17)
+    )
     assert_allclose(result.test.statistic, one.statistic, rtol=1e-9)
     assert result.test.method == panel_test(y, y, horizon).method
 
@@ -218,12 +220,12 @@ def test_mincer_zarnowitz_of_degenerate_forecasts():
         (x, np.where(np.arange(100) == 7, 2e-4, 1e-4), "too few days carry"),
     ):
         result = mincer_zarnowitz(y, forecast)
-        assert note in str(result)
+        assert note in result.note
         assert math.isnan(result.p_value) == bool(note)
     line = mincer_zarnowitz(2 * x, x)
     assert (line.statistic, line.p_value) == (math.inf, 0.0)
     assert_allclose(line.slope, 2)
-    assert "exact line" in str(line)
+    assert "exact line" in line.note
     known = np.where(np.arange(100) < 20, np.nan, x[::-1])
     assert mincer_zarnowitz(known, x) == mincer_zarnowitz(x[::-1][20:], x[20:])
     with pytest.raises(ValueError, match="finite"):

@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from statsmodels.stats.multitest import multipletests
 
 from bench.stats import (
-    benjamini_hochberg,
     daily_mean_losses,
     day_weights,
     diebold_mariano,
@@ -22,7 +21,6 @@ from bench.stats import (
     holm,
     long_run_variance,
     mean_block,
-    mean_intervals,
     model_confidence_set,
     pairwise_diebold_mariano,
     pairwise_equal_weighted_cosine,
@@ -135,7 +133,6 @@ def test_pairwise_of_identical_and_constantly_different_columns():
         assert (result.statistic[0, 2], result.statistic[2, 1], result.p_value[1, 2]) == (-math.inf, math.inf, 0.0)
     assert pairwise_test(base).p_value.tolist() == [[1.0]]
     assert pairwise_test(np.ones((50, 2))).p_value.tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    assert str(pairwise_test(base)).startswith("pairwise tests: method bartlett, df 299, lags 6, horizon 1")
 
 
 @pytest.mark.parametrize(("n", "horizon"), [(10, 21), (1, 1), (0, 1), (0, 5)])
@@ -143,7 +140,7 @@ def test_pairwise_of_too_few_sessions(n, horizon):
     result = pairwise_test(daily()[:n], horizon)
     assert np.isnan(result.p_value[0, 1])
     assert result.p_value[0, 0] == 1.0
-    assert "too few" in str(result)
+    assert "too few" in result.note
     assert math.isnan(smallest_resolvable_gap(result, 0))
     assert not np.isnan(pairwise_test(daily()[:10]).p_value).any()
 
@@ -180,10 +177,10 @@ def test_tests_by_symbol_are_those_of_each_series(horizon):
     losses[:, 9, 2] = np.nan
     losses[2, :, 0] += 1
     result = symbol_tests(losses, losses[0], horizon)
-    test = diebold_mariano if horizon == 1 else equal_weighted_cosine
     rows = np.arange(300) != 9
     for entry in range(3):
-        one = test(losses[entry, rows, 2], losses[0, rows, 2], horizon=horizon)
+        mine, base = losses[entry, rows, 2], losses[0, rows, 2]
+        one = diebold_mariano(mine, base) if horizon == 1 else equal_weighted_cosine(mine, base, horizon, nu=17)
         assert_allclose(result.statistic[entry, 2], one.statistic)
         assert_allclose(result.p_value[entry, 2], one.p_value)
         assert_allclose(result.holm_p_value[entry], multipletests(result.p_value[entry], method="holm")[1])
@@ -208,23 +205,17 @@ def test_tests_by_symbol_of_too_few_sessions_count_nothing():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_adjusted_p_values_are_those_of_statsmodels(p):
     assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-15)
-    assert_allclose(benjamini_hochberg(p), multipletests(p, method="fdr_bh")[1], atol=1e-15)
-    gaps = [math.nan, *p, math.nan]
-    for adjust in (holm, benjamini_hochberg):
-        assert_array_equal(adjust(gaps), [math.nan, *adjust(p), math.nan])
+    assert_array_equal(holm([math.nan, *p, math.nan]), [math.nan, *holm(p), math.nan])
 
 
 def test_adjusted_p_values_of_nothing_and_of_what_is_none():
-    for adjust in (holm, benjamini_hochberg):
-        assert adjust([]).size == 0
-        assert np.isnan(adjust([math.nan])).all()
-        for wrong in ([0.5, 1.1], [-0.1], 0.5):
-            with pytest.raises(ValueError, match="from 0 to 1"):
-                adjust(wrong)
+    assert holm([]).size == 0
+    assert np.isnan(holm([math.nan])).all()
+    for wrong in ([0.5, 1.1], [-0.1], 0.5):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            holm(wrong)
     families = np.random.default_rng(1).uniform(size=(3, 4))
     assert_array_equal(holm(families), [holm(row) for row in families])
-    with pytest.raises(ValueError, match="one family"):
-        benjamini_hochberg(families)
 
 
 # Bootstrap
@@ -262,34 +253,19 @@ def test_skill_interval_is_the_percentile_of_resampled_days():
     assert (result.n, result.note) == (59, "")
 
 
-def test_mean_interval_is_the_percentile_of_resampled_days():
-    losses = daily(3, 60)
-    result = mean_intervals(losses, losses[:, 0], draws=50, confidence=0.8)
-    drawn = day_weights(60, mean_block(60, 1), 50) @ (losses - losses[:, :1]) / 60
-    assert_allclose(result.low, np.quantile(drawn, 0.1, axis=0))
-    assert_allclose(result.high, np.quantile(drawn, 0.9, axis=0))
-    assert_allclose(result.estimate, (losses - losses[:, :1]).mean(axis=0))
-
-
 def test_intervals_that_cannot_be_made():
     losses = panels(2, 10)
-    for result in (
-        skill_intervals(losses, losses[0], 21),
-        mean_intervals(daily(2, 10), daily(2, 10)[:, 0], 21),
-        mean_intervals(np.empty((0, 1)), np.empty(0)),
-    ):
-        assert np.isnan(result.low).all()
-        assert np.isnan(result.high).all()
-        assert "no bootstrap" in result.note
+    result = skill_intervals(losses, losses[0], 21)
+    assert np.isnan(result.low).all()
+    assert np.isnan(result.high).all()
+    assert "no bootstrap" in result.note
     assert not np.isnan(skill_intervals(losses, losses[0], draws=50).low).any()
     with pytest.raises(ValueError, match="same cells"):
         skill_intervals(losses, np.where(losses[0] > 1, np.nan, losses[0]))
     with pytest.raises(ValueError, match="reference"):
         skill_intervals(losses[0], losses[0])
     with pytest.raises(ValueError, match="confidence is 90"):
-        mean_intervals(daily(), daily()[:, 0], confidence=90, draws=10)
-    with pytest.raises(ValueError, match="10 sessions, daily_reference 9"):
-        mean_intervals(daily(2, 10), daily(2, 9)[:, 0])
+        skill_intervals(losses, losses[0], confidence=90, draws=10)
 
 
 # Confidence set
@@ -332,7 +308,7 @@ def test_twins_are_dropped_and_put_back():
 def test_confidence_sets_of_degenerate_losses():
     one = daily(1)
     assert model_confidence_set(one).p_value.tolist() == [1.0]
-    assert "one entry" in str(model_confidence_set(one))
+    assert "one entry" in model_confidence_set(one).note
     assert model_confidence_set(np.column_stack([one] * 3), draws=DRAWS).p_value.tolist() == [1.0] * 3
     assert model_confidence_set(np.column_stack([one + 1, one]), draws=DRAWS).p_value.tolist() == [0.0, 1.0]
     constants = np.ones((50, 1)) * [2.0, 1.0, 1.0]
@@ -351,7 +327,7 @@ def test_confidence_set_of_too_few_sessions_leaves_nothing_out(n, horizon):
     result = model_confidence_set(daily()[:n], horizon)
     assert np.isnan(result.p_value).all()
     assert result.included.all()
-    assert "no bootstrap" in str(result)
+    assert "no bootstrap" in result.note
     assert tiers(daily()[:n], horizon).tier.tolist() == [1] * 5
     assert np.isfinite(model_confidence_set(daily()[:10], draws=DRAWS).p_value).all()
 
@@ -382,7 +358,7 @@ def test_superior_ability_is_that_of_arch_on_scaled_differences():
     test = SPA(np.zeros(300), -d / omega, block_size=result.block, reps=DRAWS, bootstrap="stationary", seed=1)
     test.compute()
     assert_allclose([result.lower, result.p_value, result.upper], test.pvalues, atol=1e-12)
-    assert "n entries 4" in str(result)
+    assert result.n_entries == 4
     assert superior_predictive_ability(losses[:, 0], losses[:, 1:], draws=DRAWS).p_value > 0.2
 
 
@@ -392,7 +368,7 @@ def test_superior_ability_of_degenerate_losses():
     usual = superior_predictive_ability(reference, losses[:, 1:], draws=DRAWS)
     with_twin = superior_predictive_ability(reference, np.column_stack([losses, reference + 1]), draws=DRAWS)
     assert with_twin.p_value == usual.p_value
-    assert "2 entries identical" in str(with_twin)
+    assert "2 entries identical" in with_twin.note
     assert superior_predictive_ability(reference, losses[:, :1]).p_value == 1.0
     assert superior_predictive_ability(reference, losses - 1).p_value == 0.0
     assert math.isnan(superior_predictive_ability(reference[:10], losses[:10], 21).p_value)
