@@ -2,8 +2,8 @@
 
 `results/<dataset>/<split>/<task>/<entry>/` holds `run.json` (state, identity, digests, what was measured),
 `forecasts.parquet` (`origin, date, symbol, forecast_var`; the mean over seeds), where there are several seeds
-`seeds.parquet`, what an entry sent as artifacts, `artifacts-<seed>.npz`, and where it was run again with the
-same outcome `reproduced.json`.
+`seeds.parquet`, what an entry sent as artifacts, `artifacts-<seed>.npz`, where it was run again with the
+same outcome `reproduced.json`, and where it failed the end of what it wrote, `output.txt`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bench.store.records import (
 )
 
 Array = NDArray[np.float64]
-FORECASTS, SEEDS = "forecasts.parquet", "seeds.parquet"
+FORECASTS, SEEDS, OUTPUT = "forecasts.parquet", "seeds.parquet", "output.txt"
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,15 @@ class Stored:
 
 @dataclass
 class Pending:
-    """A result in the making: the record to be written, how many seeds it wants, and those that are there."""
+    """A result in the making: the record to be written, how many seeds it wants, those that are there, and what came
+    of those that failed.
+    """
 
     place: Place
     run: Run
     n_seeds: int
     seeds: dict[int, Forecasts] = field(default_factory=dict)
+    failed: dict[int, Outcome] = field(default_factory=dict)
 
 
 def same_identity(place: Place, identity: str) -> Place | None:
@@ -88,14 +91,14 @@ def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | No
     """Store what came of one seed; returns the record. `forecasts` are those of this result's task, None of a failure.
 
     Artifacts and forecasts are written first, the record that counts them last: a run that is killed in between loses
-    one seed. What a failed result has of other seeds is kept for the next try. `weights`: a folder for what was learnt.
+    one seed. What a failed result has of other seeds is kept for the next try; of several that failed the lowest is
+    told of, whichever ended first. `weights`: a folder for what was learnt.
     """
     place, run = result.place, result.run
     if outcome.failure is not None or forecasts is None:
-        failure = outcome.failure or Failure("protocol", "no forecasts came back")
         result.seeds.pop(seed, None)
-        which = f"seed {seed}: " if result.n_seeds > 1 else ""
-        return _save_without(result, FAILED, which + failure.reason, failure)
+        result.failed[seed] = outcome
+        return _save_failed(result)
     result.seeds[seed] = forecasts
     run.measured = run.measured.with_seed(seed, outcome)
     _write_artifacts(place, seed, outcome.artifacts)
@@ -106,13 +109,18 @@ def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | No
 
 def skip(result: Pending, why: str) -> Run:
     """Store that an entry cannot run on this dataset, and why."""
-    return _save_without(result, SKIPPED, why)
+    run = result.run
+    _set_failure(run, None)
+    run.state, run.reason, run.digest = SKIPPED, why, None
+    result.seeds.clear()
+    return _write_without(result)
 
 
 def _save_seeds(result: Pending) -> Run:
     """Store the seeds of a result; with the last one their mean becomes the entry's forecasts."""
     place, run, seeds = result.place, result.run, dict(sorted(result.seeds.items()))
-    run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
+    _set_failure(run, None)
+    run.state, run.reason = MISSING, None
     run.seed_digests = {str(seed): part.digest() for seed, part in seeds.items()}
     if result.n_seeds > 1:
         write_atomic(place.folder / SEEDS, forecast_table(seeds))
@@ -127,14 +135,23 @@ def _save_seeds(result: Pending) -> Run:
     return run
 
 
-def _save_without(result: Pending, state: State, reason: str, failure: Failure | None = None) -> Run:
-    """Store a failed or skipped result: its record, no forecasts."""
+def _save_failed(result: Pending) -> Run:
+    """Store a failed result: its record with why, the end of what the entry wrote, no forecasts."""
+    seed, outcome = min(result.failed.items())
+    failure = outcome.failure or Failure("protocol", "no forecasts came back")
     run = result.run
-    run.state, run.reason, run.digest = state, reason, None
-    run.failure, run.traceback = (failure.kind, failure.traceback or None) if failure else (None, None)
-    if state == SKIPPED:
-        result.seeds.clear()
+    _set_failure(run, failure)
+    run.state, run.digest = FAILED, None
+    run.reason = (f"seed {seed}: " if result.n_seeds > 1 else "") + failure.reason
+    path = result.place.folder / OUTPUT
+    write_atomic(path, outcome.output.encode()) if outcome.output else remove(path)
     return _write_without(result)
+
+
+def _set_failure(run: Run, failure: Failure | None) -> None:
+    run.failure = failure.kind if failure else None
+    run.traceback, run.where = (failure.traceback or None, failure.where) if failure else (None, None)
+    run.warned = dict(failure.warned) if failure else {}
 
 
 def _write_without(result: Pending) -> Run:
@@ -200,6 +217,8 @@ def _remove_strangers(place: Place, run: Run, *, keep_seeds: bool) -> None:
     """Remove what the record does not name: seeds, artifacts and reproductions of an earlier identity."""
     if not keep_seeds:
         remove(place.folder / SEEDS)
+    if run.state != FAILED:
+        remove(place.folder / OUTPUT)
     for path in place.folder.glob("artifacts-*.npz"):
         if path.stem.removeprefix("artifacts-") not in run.seed_digests:
             remove(path)

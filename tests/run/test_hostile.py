@@ -204,7 +204,7 @@ class Model(Forecaster):
     def forecast(self, history):
         return None
 """,
-        "expected (3,)",
+        "forecast returned None: return an array, one variance for each symbol",
     ),
     "text": (
         """
@@ -212,7 +212,7 @@ class Model(Forecaster):
     def forecast(self, history):
         return "a lot"
 """,
-        "could not convert string to float",
+        "forecast returned a str: return an array",
     ),
     "NaN": (
         """

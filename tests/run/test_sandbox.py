@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import platform
 import subprocess
 import sys
 import time
@@ -15,7 +13,6 @@ import pytest
 from conftest import ROOT
 
 from bench.errors import BenchError
-from bench.plugin.worker import JOIN_SESSION_KEYRING, KEYCTL
 from bench.registry.config import Limits, read_yaml
 from bench.run import sandbox as levels
 from bench.run.child import WorkerProcess
@@ -23,7 +20,12 @@ from bench.run.stage import staged
 
 needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
 pytestmark = pytest.mark.usefixtures("plain_figures")
-LEVELS = [pytest.param("require", marks=needs_bwrap, id="bubblewrap"), pytest.param("off", id="process")]
+needs_landlock = pytest.mark.skipif(not levels.landlock_works(), reason="the kernel has no Landlock, or no filters")
+LEVELS = [
+    pytest.param("bubblewrap", marks=needs_bwrap),
+    pytest.param("landlock", marks=needs_landlock),
+    pytest.param("process"),
+]
 
 TRIES = """
 import os, socket, sys, tempfile
@@ -52,6 +54,20 @@ def told(box, entry: str) -> dict[str, str]:
     """What `tries` has recorded."""
     records = box.run_json(entry)["measured"]["seeds"]["0"]["records"]
     return {key.removeprefix("try_"): value for record in records for key, value in record.items()}
+
+
+@pytest.fixture
+def at_level(sandbox, monkeypatch):
+    """Has the throw-away benchmark run at a level, with other limits."""
+
+    def set_to(level: str, **limits):
+        if level == "landlock":
+            monkeypatch.setattr(levels, "obstacle", lambda: "name spaces are forbidden")
+        use = {"bubblewrap": "require", "landlock": "auto", "process": "off"}[level]
+        sandbox.settings["limits"] |= {"sandbox": use, **limits}
+        sandbox.write_settings()
+
+    return set_to
 
 
 @pytest.fixture
@@ -142,10 +158,10 @@ def test_it_can_write_in_its_working_directory_alone_and_leaves_nothing(shut_in)
 
 
 BOMB = """
-import os
+import ctypes, os
 class Model(Forecaster):
     def forecast(self, history):
-        open("/proc/self/comm", "w").write("volmark-bomb")
+        ctypes.CDLL(None).prctl(15, b"volmark-bomb")  # its name
         while True:
             try:
                 os.fork()
@@ -155,9 +171,8 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_a_fork_bomb_is_a_failed_record(sandbox, use):
-    sandbox.settings["limits"] |= {"sandbox": use, "processes": 8, "memory_mb": 100_000, "forecast_seconds": 20}
-    sandbox.write_settings()
+def test_a_fork_bomb_is_a_failed_record(sandbox, at_level, use):
+    at_level(use, processes=8, memory_mb=100_000, forecast_seconds=20)
     sandbox.add_entry("bomb", BOMB)
     assert sandbox("run", "bomb", "mean").code == 1
     assert sandbox.run_json("bomb")["reason"] == "ran more than 8 processes at once"
@@ -175,9 +190,8 @@ def alive(name: str) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_a_signal_to_its_own_process_is_told_by_name(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_a_signal_to_its_own_process_is_told_by_name(sandbox, at_level, use):
+    at_level(use)
     sandbox.add_entry(
         "suicide", "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.kill(os.getpid(), 9)"
     )
@@ -226,9 +240,8 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_gigabytes_on_stdout_from_a_child_are_cut_off(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_gigabytes_on_stdout_from_a_child_are_cut_off(sandbox, at_level, use):
+    at_level(use)
     sandbox.add_entry(
         "flood",
         "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.system('yes')\n",
@@ -263,18 +276,16 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_the_level_is_recorded_and_shown(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_the_level_is_recorded_and_shown(sandbox, at_level, use):
+    at_level(use)
     assert sandbox("run").code == 0
-    level = "bubblewrap" if use == "require" else "process"
     seed = sandbox.run_json("flat")["measured"]["seeds"]["0"]
-    assert seed["isolation"] == level
+    assert seed["isolation"] == use
     assert 10 < seed["peak_memory_mb"] < 400  # of Python, not of what starts it
     rows = sandbox("show", "flat", "--json").json["results"]
-    assert {row["isolation"] for row in rows} == {level}
+    assert {row["isolation"] for row in rows} == {use}
     board = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
-    assert f"Isolation: {level}." in " ".join(board.split())
+    assert f"Isolation: {use}." in " ".join(board.split())
 
 
 def test_a_record_without_a_level_can_still_be_read(sandbox):
@@ -298,8 +309,16 @@ def without_bwrap(monkeypatch):
     levels.trial.cache_clear()
 
 
-def test_without_bubblewrap_entries_run_at_the_weaker_level(sandbox, without_bwrap):
-    assert levels.level("auto") == levels.level("off") == levels.PROCESS
+@needs_landlock
+def test_without_bubblewrap_entries_run_in_landlock(sandbox, without_bwrap):
+    assert levels.level("auto") == "landlock"
+    assert sandbox("run", "flat", "mean").code == 0
+    assert sandbox.run_json("flat")["measured"]["seeds"]["0"]["isolation"] == "landlock"
+
+
+def test_without_either_entries_run_at_the_weakest_level(sandbox, without_bwrap, monkeypatch):
+    monkeypatch.setattr(levels, "landlock_works", lambda: False)
+    assert levels.level("auto") == levels.level("off") == "process"
     assert sandbox("run", "flat", "mean").code == 0
     assert sandbox.run_json("flat")["measured"]["seeds"]["0"]["isolation"] == "process"
 
@@ -323,7 +342,7 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
     levels.trial.cache_clear()
     try:
         assert levels.obstacle() == "bwrap: No permissions"
-        assert levels.level("auto") == levels.PROCESS
+        assert levels.level("auto") != "bubblewrap"
     finally:
         levels.trial.cache_clear()
 
@@ -331,7 +350,7 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
 @needs_bwrap
 def test_closing_waits_until_everything_inside_has_ended(tmp_path):
     with staged({}) as stage:
-        worker = WorkerProcess(stage, Limits(sandbox="require"), [])
+        worker = WorkerProcess(stage, Limits(), [], "bubblewrap")
         inside = psutil.Process(worker._process.pid).children(recursive=True)
         worker.close()
         worker.close()
@@ -378,46 +397,14 @@ def test_its_working_directory_is_none_of_the_disk_and_has_a_size(shut_in):
         "hoarder",
         tries(
             size="(s := os.statvfs('.')).f_blocks * s.f_frsize",
-            so_many="[os.memfd_create('more') for _ in range(300)]",
+            nameless="os.memfd_create('more')",
             same="Path.home() == Path(tempfile.gettempdir()) == Path.cwd()",
         ),
     )
     assert shut_in("run", "hoarder").code == 0
     assert told(shut_in, "hoarder") == {
-        "size": str(levels.TEMPORARY_BYTES), "so_many": "stopped: OSError", "same": "True"
+        "size": str(levels.TEMPORARY_BYTES), "nameless": "stopped: OSError", "same": "True"
     }  # fmt: skip
-
-
-KEYS = """
-import ctypes, platform
-LIBC = ctypes.CDLL(None)
-ADD = {"x86_64": 248, "aarch64": 217}[platform.machine()]
-SESSION = ctypes.c_int(-3)
-
-class Model(Forecaster):
-    def forecast(self, history):
-        if not hasattr(self, "told"):
-            self.told = True
-            self.record(key=LIBC.syscall(ADD, b"user", b"volmark-note", b"seen", 4, SESSION))
-        return history.variance[-1]
-"""
-
-
-@pytest.mark.parametrize("use", LEVELS)
-def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
-    machine = platform.machine()
-    if machine not in KEYCTL or ctypes.CDLL(None).syscall(KEYCTL[machine], JOIN_SESSION_KEYRING, None) == -1:
-        pytest.skip("the kernel keeps no keys here")
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
-    keys = []
-    for entry in ("writer", "reader"):
-        sandbox.add_entry(entry, f"{KEYS}\n# {entry}\n")  # the same code would be run once
-        assert sandbox("run", entry).code == 0
-        (record,) = sandbox.run_json(entry)["measured"]["seeds"]["0"]["records"]
-        keys.append(record["key"])
-    assert min(keys) > 0
-    assert keys[0] != keys[1]  # the same number is the same key: the first run's, seen by the second
 
 
 def test_off_may_be_written_without_quotes(tmp_path):
