@@ -34,6 +34,7 @@ from bench.store.records import FailureKind
 OUTPUT_TAIL = 16_384
 POLL_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
+END_SECONDS = 3.0
 BOOT = """
 import sys
 read_fd, write_fd, shut, stage, *packages = sys.argv[1:]
@@ -274,7 +275,7 @@ class WorkerProcess:
 
     def _how_it_ended(self, what: str) -> str:
         try:
-            code = self._process.wait(timeout=1.0)
+            code = self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             return f"closed the harness's pipe during {what}"
         self._drain_output()

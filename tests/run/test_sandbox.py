@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -13,6 +17,7 @@ import pytest
 from conftest import ROOT
 
 from bench.errors import BenchError
+from bench.plugin import landlock, refused
 from bench.registry.config import Limits, read_yaml
 from bench.run import sandbox as levels
 from bench.run.child import WorkerProcess
@@ -405,6 +410,147 @@ def test_its_working_directory_is_none_of_the_disk_and_has_a_size(shut_in):
     assert told(shut_in, "hoarder") == {
         "size": str(levels.TEMPORARY_BYTES), "nameless": "stopped: OSError", "same": "True"
     }  # fmt: skip
+
+
+FLAKY = """#!/bin/sh
+n=$(cat {count} 2>/dev/null || echo 0)
+echo $((n + 1)) > {count}
+[ "$n" -ge {fine} ] && echo 'bwrap: No permissions' >&2 && exit 1
+exec {real} "$@"
+"""
+
+
+@needs_bwrap
+@pytest.mark.parametrize("fine", [1, 2])
+def test_a_sandbox_that_fails_in_the_middle_of_a_run_fails_rows_and_lets_none_out(sandbox, monkeypatch, tmp_path, fine):
+    """bubblewrap works when the level is found out, for the first worker too, and then no more."""
+    real = shutil.which("bwrap")
+    (tmp_path / "bwrap").write_text(FLAKY.format(count=tmp_path / "count", fine=fine, real=real))
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    levels.trial.cache_clear()
+    try:
+        assert sandbox("run", "--jobs", "1").code == 1
+        reached = {}
+        for entry in ("flat", "mean"):
+            record = sandbox.run_json(entry)
+            reached[entry] = [seed["isolation"] for seed in record.get("measured", {}).get("seeds", {}).values()]
+            if record["state"] == "failed":
+                assert "during start" in record["reason"]
+        assert sorted(reached.values()) == [[], ["bubblewrap"]] if fine == 2 else [[], []]
+    finally:
+        levels.trial.cache_clear()
+
+
+def test_workers_that_start_at_once_are_told_of_one_level(monkeypatch):
+    """Whoever asks second waits for what the first one finds out, and tries nothing again."""
+    tries = []
+
+    def slow(options):
+        tries.append(options)
+        time.sleep(0.2)
+        return None if len(tries) == 1 else "bwrap: no more"
+
+    monkeypatch.setattr(levels, "trial", cache(slow))
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: levels.level("auto"), range(4))) == {"bubblewrap"}
+    assert len(tries) == 1
+
+
+def test_a_try_that_failed_for_another_reason_does_not_lead_to_a_weaker_sandbox(monkeypatch):
+    monkeypatch.setattr(levels, "trial", lambda options: "bwrap cannot be started: timed out" if options else None)
+    assert levels.obstacle() == "bwrap cannot be started: timed out"
+
+
+@needs_landlock
+@pytest.mark.parametrize("use", [pytest.param("bubblewrap", marks=needs_bwrap), "landlock"])
+def test_a_worker_that_does_not_reach_its_level_is_a_failed_row(sandbox, at_level, monkeypatch, use):
+    """The kernel refuses the filter, as one would that has none."""
+    real = shutil.copytree
+
+    def copytree(source, target, **options):
+        copied = real(source, target, **options)
+        if Path(target).name == "plugin":
+            text = Path(refused.__file__).read_text()
+            (Path(target) / "refused.py").write_text(text.replace("control(PR_SET_SECCOMP,", "control(-1,"))
+        return copied
+
+    at_level(use)
+    monkeypatch.setattr(shutil, "copytree", copytree)
+    assert sandbox("run", "flat").code == 1
+    record = sandbox.run_json("flat")
+    assert record["failure"] == "isolation"
+    assert f"did not reach the level {use}" in record["reason"]
+
+
+@needs_landlock
+def test_landlock_keeps_files_and_the_network_out_of_reach(sandbox, at_level, monkeypatch, tmp_path):
+    secret = tmp_path / "bars.parquet"
+    secret.write_bytes(b"bars")
+    at_level("landlock")
+    sandbox.add_entry(
+        "prier",
+        tries(
+            bars=f"open({str(secret)!r}).read()",
+            repository=f"os.listdir({str(ROOT)!r})",
+            results=f"os.listdir({str(sandbox.root)!r})",
+            home="os.listdir('/root')" if os.geteuid() == 0 else f"os.listdir({str(Path.home())!r})",
+            others="[p for p in os.listdir('/proc')]",
+            parent="open(f'/proc/{os.getppid()}/mem', 'rb').read(1)",
+            tmp="Path('/tmp/note-to-myself').write_text('x')",
+            shm="Path('/dev/shm/note').write_text('x')",
+            code="Path(__file__).write_text('x')",
+            connect="socket.create_connection(('127.0.0.1', 9), timeout=1)",
+            resolve="socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+            unix="socket.socket(socket.AF_UNIX)",
+            kill="os.kill(os.getppid(), 0)",
+            work="Path('here').write_text('x') and os.listdir('.')",
+            temporary="tempfile.TemporaryFile().write(b'x')",
+        ),
+    )
+    assert sandbox("run", "prier").code == 0
+    found = told(sandbox, "prier")
+    assert found.pop("work") == "['here']"
+    assert found.pop("temporary") == "1"
+    if landlock.version() < landlock.SCOPES_FROM:
+        found.pop("kill")
+    assert all(value.startswith("stopped") for value in found.values()), found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("use", ["landlock", "process"])
+def test_the_memory_of_the_harness_cannot_be_read(sandbox, at_level, use):
+    """Of the same user, root among them: a worker has none of its rights."""
+    at_level(use)
+    code = tries(
+        memory=f"open('/proc/{os.getpid()}/mem', 'rb').seek(0)",
+        places=f"open('/proc/{os.getpid()}/maps').read(100) or 1 / 0",
+        rights="[l for l in open('/proc/self/status') if l.startswith('CapEff')][0].split()[1].strip('0') or 'none'",
+    )
+    sandbox.add_entry("reader", code)
+    assert sandbox("run", "reader").code == 0
+    found = told(sandbox, "reader")
+    assert found["memory"].startswith("stopped")
+    assert found["places"].startswith("stopped")
+    assert found["rights"] == "none"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_packages_of_its_own_ask_for_a_sandbox_also_where_it_is_off(monkeypatch, works):
+    monkeypatch.setattr(levels, "landlock_works", lambda: works)
+    assert levels.level("off") == "process"
+    assert levels.level("off", own_packages=True) == ("landlock" if works else "process")
+
+
+def test_packages_of_its_own_do_not_run_unshut(sandbox, monkeypatch):
+    monkeypatch.setattr(levels, "landlock_works", lambda: False)
+    sandbox.settings["limits"]["sandbox"] = "off"
+    sandbox.write_settings()
+    family = sandbox.add_entry("own", "class Model(Forecaster):\n    pass\n")
+    (family / "requirements.txt").write_text("greeting\n")
+    assert sandbox("run", "own").code == 1
+    assert sandbox.run_json("own")["failure"] == "isolation"
+    assert "neither bubblewrap nor Landlock" in sandbox.run_json("own")["reason"]
 
 
 def test_off_may_be_written_without_quotes(tmp_path):
