@@ -174,6 +174,7 @@ def _cards(gathered: Gathered) -> list[Card]:
                 "peak_memory_mb": max(before.peak_memory_mb, card.peak_memory_mb),
                 "warnings": before.warnings + card.warnings,
                 "runs": max(before.runs, card.runs),
+                "failures": before.failures + card.failures,
                 "isolation": sorted({*before.isolation, *card.isolation}),
             })  # fmt: skip
     return [replace(cards[name], **_reproduced(gathered, name)) for name in sorted(cards)]
@@ -206,7 +207,7 @@ def _card(run: Run, seeds: list[Scored]) -> Card:
         forecast_ms=number(1000 * sum(seed.forecast_seconds for seed in measured) / max(1, origins)),
         peak_memory_mb=max((seed.peak_memory_mb for seed in measured), default=0.0),
         warnings=sum("warning" in record for record in records), isolation=run.measured.isolation,
-        hardware=machine_of(run.measured.hardware),
+        hardware=machine_of(run.measured.hardware), failures=run.failures,
     )  # fmt: skip
 
 

@@ -202,8 +202,9 @@ def test_an_entry_that_failed_and_comes_again_is_marked(sandbox):
     record = sandbox.run_json("twice")
     assert record["state"] == "done"
     assert record["failures"] == 2
-    sandbox("run", "flat")
+    sandbox("run", "flat", "mean")
     assert "failures" not in sandbox.run_json("flat")
+    assert "1 (2 failed before)" in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
 def test_what_a_walk_left_in_memory_is_put_out_of_it(tmp_path):

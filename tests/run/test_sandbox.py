@@ -305,6 +305,19 @@ def test_a_record_without_a_level_can_still_be_read(sandbox):
     assert "Isolation:" not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
+@needs_landlock
+def test_rows_of_different_levels_say_so_on_the_board(sandbox, at_level):
+    at_level("landlock")
+    assert sandbox("run", "flat").code == 0
+    at_level("process")
+    assert sandbox("run", "mean").code == 0
+    text = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert any(line.startswith("| `flat`") and " landlock |" in line for line in lines)
+    assert any(line.startswith("| `mean`") and " process |" in line for line in lines)
+    assert "Isolation:" not in text
+
+
 @pytest.fixture
 def without_bwrap(monkeypatch):
     """A machine on which bubblewrap is not installed."""

@@ -249,14 +249,16 @@ def _luck(board: Board) -> str:
 def _costs(board: Board) -> str:
     several = any(card.seeds > 1 for card in board.cards)
     headers = ["entry", "version", "runs", "reads", "refit every", "seeds", *(["± seeds"] if several else [])]
-    headers += ["parameters", "fit s", "ms per origin", "peak MB", "forecasts"]
+    mixed = len({tuple(card.isolation) for card in board.cards}) > 1
+    headers += ["parameters", "fit s", "ms per origin", "peak MB", *(["isolation"] if mixed else []), "forecasts"]
     rows = [
         [
-            f"`{card.entry}`" + (" †" if card.warnings else ""), card.version, str(card.runs),
+            f"`{card.entry}`" + (" †" if card.warnings else ""), card.version, _runs(card),
             " + ".join(READS[name] for name in card.reads), NONE if card.refit is None else str(card.refit),
             str(card.seeds), *([NONE if card.seed_spread is None else f"{card.seed_spread:.4f}"] if several else []),
             NONE if card.parameters is None else str(card.parameters), f"{card.fit_seconds:.1f}",
-            f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}", _reproduced(card),
+            f"{card.forecast_ms:.2f}", f"{card.peak_memory_mb:.0f}",
+            *([" and ".join(card.isolation) or NONE] if mixed else []), _reproduced(card),
         ]
         for card in board.cards
     ]  # fmt: skip
@@ -275,14 +277,14 @@ def _costs(board: Board) -> str:
 
 
 def _isolation(board: Board) -> list[str]:
-    """At which level the entries ran, as far as that was recorded."""
-    entries: dict[str, list[str]] = {}
-    for card in board.cards:
-        if card.isolation:
-            entries.setdefault(" and ".join(card.isolation), []).append(f"`{card.entry}`")
-    everybody = len(entries) == 1 and len(*entries.values()) == len(board.cards)
-    levels = [level if everybody else f"{level} for {', '.join(names)}" for level, names in sorted(entries.items())]
-    return [f"Isolation: {'; '.join(levels)}."] if levels else []
+    """At which level the entries ran, where it is the same for all; else each row says it."""
+    found = {" and ".join(card.isolation) for card in board.cards}
+    return [f"Isolation: {level}." for level in found if level] if len(found) == 1 else []
+
+
+def _runs(card: Card) -> str:
+    """How many versions were run, and how many walks failed before those of the present forecasts."""
+    return f"{card.runs} ({card.failures} failed before)" if card.failures else str(card.runs)
 
 
 def _reproduced(card: Card) -> str:
