@@ -204,6 +204,7 @@ def _card(gathered: Gathered, entry: str) -> Card:
         peak_memory_mb=max((seed.peak_memory_mb for seeds in measured for seed in seeds), default=0.0),
         warnings=sum("warning" in record for seeds in records for record in seeds),
         isolation=sorted({level for run in runs for level in run.measured.isolation}),
+        failures=sum(run.failures for run in runs),
         hardware=machine_of(first.measured.hardware),
         reproduced={task: None if found is None else found.date for task, found in again.items()},
         reproduced_on="; ".join(sorted(filter(None, machines))),

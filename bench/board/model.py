@@ -139,7 +139,7 @@ class Card:
     `seed_spread`: standard deviation over seeds of the QLIKE of single seeds on the headline task, None for one.
     `runs`: how many versions of its code were run on this split so far. `reproduced`: by task, the day on which its
     present forecasts were made again within the tolerance, None where they were not; `reproduced_on`: on what.
-    `isolation`: the levels that shut it in, empty where unknown.
+    `isolation`: the levels that shut it in, empty where unknown. `failures`: walks that had failed before these.
     """
 
     entry: str
@@ -160,6 +160,7 @@ class Card:
     reproduced: dict[str, str | None] = field(default_factory=dict)
     reproduced_on: str = ""
     isolation: list[str] = field(default_factory=list)
+    failures: int = 0
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ def plain(board: Board) -> dict[str, Any]:
     values = asdict(board)
     for table in values["tables"]:
         table["rows"] = [flat(row) for row in table["rows"]]
+    for card in values["cards"]:
+        if not card["failures"]:  # a mark, where there is something to mark
+            del card["failures"]
     return values
 
 

@@ -1,10 +1,10 @@
-"""Progress of a run on stderr: bars on a terminal, a line for each unit that ends elsewhere."""
+"""Progress of a run on stderr: bars on a terminal; elsewhere a line a minute, and one for each unit that ends."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import IO, Any
 
 from rich.console import Console
@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from bench.run.execute import Listener
 from bench.run.failure import printable
 from bench.run.jobs import Job
+
+EVERY_SECONDS = 60.0
 
 
 @contextmanager
@@ -26,7 +28,37 @@ def bars(n_units: int, stream: IO[str]) -> Iterator[Listener]:
     )  # fmt: skip
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         overall = progress.add_task("all runs", total=n_units, facts="")
-        yield _listener(progress, overall, console)
+        with nullcontext() if console.is_terminal else _now_and_then(progress, overall, console):
+            yield _listener(progress, overall, console)
+
+
+@contextmanager
+def _now_and_then(progress: Progress, overall: TaskID, console: Console) -> Iterator[None]:
+    """Prints what is running, every so often, from a thread of its own: a fit may say nothing for an hour."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(EVERY_SECONDS):
+            console.print(_line(progress, overall), highlight=False, markup=False, soft_wrap=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _line(progress: Progress, overall: TaskID) -> str:
+    """All that runs, in one line: `running, 3 of 20 done: lstm next-day seed 1 (120 of 753)`."""
+    done = next(task for task in progress.tasks if task.id == overall)
+    walks = [
+        f"{task.description.strip()} ({int(task.completed)} of {int(task.total)})" if task.total
+        else f"{task.description.strip()} (starting)"
+        for task in progress.tasks if task.id != overall
+    ]  # fmt: skip
+    return f"running, {int(done.completed)} of {int(done.total or 0)} done: {', '.join(walks) or 'nothing yet'}"
 
 
 def _listener(progress: Progress, overall: TaskID, console: Console) -> Listener:

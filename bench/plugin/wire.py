@@ -18,9 +18,9 @@ HELLO, TAPE, SESSIONS, FIT, FORECAST = b"H", b"T", b"S", b"F", b"P"
 # worker -> harness
 DONE, ANSWER, ERROR, REPORT = b"K", b"R", b"E", b"L"
 
-RAISED, PROTOCOL, SHAPE = "raised", "protocol", "shape"
+RAISED, PROTOCOL, SHAPE, ISOLATION = "raised", "protocol", "shape", "isolation"
 """The kinds of failure that a worker tells of: an exception, an entry that does not keep to the interface, a forecast
-of another shape."""
+of another shape, a kernel that does not shut the worker in."""
 
 MAX_JSON = 1 << 20
 """Bytes of JSON in one frame; a longer one is malformed."""

@@ -6,11 +6,10 @@ is what the frames bring. Runs in the entry's environment, so it needs numpy alo
 
 from __future__ import annotations
 
-import ctypes
 import importlib
+import json
 import os
 import resource
-import signal
 import sys
 import threading
 import time
@@ -22,29 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.plugin import Forecaster, PathForecaster, PerSymbol, wire
+from bench.plugin.answers import ContractError, as_values
 from bench.plugin.history import Tape
+from bench.plugin.shut import BUBBLEWRAP, Shut, die_with_parent, guarded
 from bench.plugin.tasks import Rows, Task
 from bench.plugin.watch import Watch
+from bench.plugin.whereabouts import Warned, frames_of
 
 TRACEBACK_LINES = 12
-PR_SET_PDEATHSIG = 1
 LIMITS = {
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_FSIZE: 1 << 30,  # largest file, also of those in memory
     resource.RLIMIT_NOFILE: 256,
 }
 """What the kernel lets an entry have at most."""
-JOIN_SESSION_KEYRING = 1
-KEYCTL = {"x86_64": 250, "aarch64": 219}
-"""Number of the system call by machine: the C library has no function for it."""
-
-
-class ContractError(Exception):
-    """The entry does not keep to the plugin interface; `kind` is one of those that `wire` names."""
-
-    def __init__(self, reason: str, kind: str = wire.PROTOCOL) -> None:
-        super().__init__(reason)
-        self.kind = kind
 
 
 Report = Callable[[str, dict[str, Any], NDArray[Any] | None], None]
@@ -113,12 +103,7 @@ class Worker:
     def forecast(self) -> bytes:
         """The entry's forecast as raw float64."""
         answer = self.model.forecast(self.tape.history())
-        values = np.asarray(answer, dtype="<f8")
-        n_symbols = len(self.tape.symbols)
-        shape = (self.task.ahead, n_symbols) if self.path else (n_symbols,)
-        if values.shape != shape:
-            raise ContractError(f"forecast has shape {values.shape}, expected {shape}", wire.SHAPE)
-        return values.tobytes()
+        return as_values(answer, self.tape.symbols, self.task.ahead if self.path else None).tobytes()
 
 
 def _imported(name: str) -> type[Forecaster]:
@@ -146,7 +131,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
+def serve(read_fd: int, write_fd: int, watch: Watch, warned: Warned) -> None:
     """Answer frames until the harness closes the pipe; where it asks for that, tell what the entry does outside."""
     worker: Worker | None = None
     while True:
@@ -155,6 +140,7 @@ def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
         if op == wire.HELLO:
             if meta["watch"]:
                 watch.start()
+            warned.start()
             worker = Worker(meta, _reporting(write_fd, bool(meta["save_weights"])))
             answer = wire.frame(wire.DONE, {"independent": worker.is_independent()})
         elif worker is None:
@@ -162,7 +148,7 @@ def serve(read_fd: int, write_fd: int, watch: Watch) -> None:
         else:
             answer = worker.answer(op, meta, payload)
         if answer is not None:
-            _tell(write_fd, watch)
+            _tell(write_fd, watch, warned)
             wire.write_all(write_fd, answer)
 
 
@@ -181,15 +167,16 @@ def _reporting(write_fd: int, save_weights: bool) -> Report:
     return report
 
 
-def _tell(write_fd: int, watch: Watch) -> None:
-    for facts in watch.news():
-        wire.write_all(write_fd, wire.frame(wire.REPORT, {"kind": "watch", "facts": facts}))
+def _tell(write_fd: int, watch: Watch, warned: Warned) -> None:
+    for kind, news in (("watch", watch.news()), ("warned", warned.news())):
+        for facts in news:
+            wire.write_all(write_fd, wire.frame(wire.REPORT, {"kind": kind, "facts": facts}))
 
 
-def _die_with(parent: int) -> None:
-    """End this process when the harness is gone, also in the middle of a long fit."""
-    if sys.platform == "linux":  # the kernel's own way works even while an extension holds the interpreter
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _end_with_parent() -> None:
+    """End this process when the harness, or what stands between them, is gone."""
+    parent = os.getppid()
+    die_with_parent()  # the kernel's own way works even while an extension holds the interpreter
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -199,14 +186,6 @@ def _die_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _leave_keyring() -> None:
-    """Have a session keyring of this process's own: the kernel keeps that of the harness's session for later runs."""
-    if (
-        sys.platform == "linux" and os.uname().machine in KEYCTL
-    ):  # no keys in the kernel, or forbidden: nothing to leave
-        ctypes.CDLL(None).syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
-
-
 def _limit_use() -> None:
     for what, most in LIMITS.items():
         allowed = resource.getrlimit(what)[1]
@@ -214,23 +193,35 @@ def _limit_use() -> None:
         resource.setrlimit(what, (least, least))
 
 
-def main(read_fd: int, write_fd: int, parent: int, code: str) -> None:
-    """Serve one entry; an exception of the entry is sent as text, and the process ends."""
-    _die_with(parent)
-    _leave_keyring()
+def main(read_fd: int, write_fd: int, how: str, code: str) -> None:
+    """Serve one entry, shut in as `how` says in JSON; an exception of the entry is sent as text, and all ends."""
+    shut = Shut(**json.loads(how))
+    if shut.level != BUBBLEWRAP:
+        guarded()
     _limit_use()
-    watch = Watch(code)
     try:
-        serve(read_fd, write_fd, watch)
+        shut.take_hold()  # before there is a second thread, which would be left out
+    except OSError as error:
+        reason = f"the worker did not reach the level {shut.level}, which this run has: {error}"
+        wire.write_all(write_fd, wire.frame(wire.ERROR, {"kind": wire.ISOLATION, "reason": reason}))
+        sys.exit(1)
+    _end_with_parent()
+    watch, warned = Watch(code), Warned(code)
+    try:
+        serve(read_fd, write_fd, watch, warned)
     except EOFError:
         return
     except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is its failure, told as text
-        lines = traceback.format_exception(error)
-        tail = "".join(lines).replace(code + os.sep, "").splitlines()[-TRACEBACK_LINES:]
-        kind, name = wire.RAISED, f"{type(error).__name__}: "
-        if isinstance(error, ContractError):
-            kind, name = error.kind, ""
-        meta = {"kind": kind, "reason": f"{name}{error}"[:2000], "traceback": "\n".join(tail)[:8000]}
-        _tell(write_fd, watch)
-        wire.write_all(write_fd, wire.frame(wire.ERROR, meta))
+        _tell(write_fd, watch, warned)
+        wire.write_all(write_fd, wire.frame(wire.ERROR, told(error, code)))
         sys.exit(1)
+
+
+def told(error: BaseException, code: str) -> dict[str, Any]:
+    """What an exception is told as: its kind, reason, the end of its traceback, and the entry's own frames in it."""
+    lines = traceback.format_exception(error)
+    tail = "".join(lines).replace(code + os.sep, "").splitlines()[-TRACEBACK_LINES:]
+    facts = {"traceback": "\n".join(tail)[:8000], "frames": frames_of(error, code)}
+    if isinstance(error, ContractError):
+        return {**facts, "kind": error.kind, "reason": str(error)[:2000]}
+    return {**facts, "kind": wire.RAISED, "reason": f"{type(error).__name__}: {error}"[:2000]}

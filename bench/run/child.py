@@ -7,96 +7,86 @@ floats. Whatever goes wrong in the child is an `EntryFailure` here.
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 from bench.plugin import wire
+from bench.plugin.shut import BUBBLEWRAP, undumpable
 from bench.registry.config import Limits
 from bench.run import sandbox
 from bench.run.failure import EntryFailure, Stopped, printable
+from bench.run.pace import LOOK_SECONDS
+from bench.run.reports import MALFORMED, Reports
 from bench.run.stage import bait
 from bench.store.records import FailureKind
 
-ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-LEAST_REPORT = 256
-"""Bytes that the smallest record counts for: a flood of empty ones is a flood."""
-MAX_DEPTH = 8
-MALFORMED = "sent a malformed message on the harness's pipe"
-OUTPUT_TAIL = 2000
+OUTPUT_TAIL = 16_384
 POLL_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
+END_SECONDS = 3.0
 BOOT = """
 import sys
-read_fd, write_fd, parent, stage, *packages = sys.argv[1:]
+read_fd, write_fd, shut, stage, *packages = sys.argv[1:]
 sys.path[:] = [stage + "/lib", *sys.path, *packages]
 from bench.plugin.worker import main  # with NumPy, before the entry's folder is in reach: no file of it runs unwatched
 sys.path.insert(len(sys.path) - len(packages), stage + "/entry")
-main(int(read_fd), int(write_fd), int(parent), stage)
+main(int(read_fd), int(write_fd), shut, stage)
 """
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
-def cleaned(value: Any, depth: int = 0) -> Any:
-    """A stranger's JSON value as it can be kept: printable text, finite numbers, not nested without end."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        return "nested too deeply"
-    if isinstance(value, dict):
-        return {printable(str(key)): cleaned(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [cleaned(item, depth + 1) for item in value]
-    return value
-
-
 def _reported(meta: dict[str, Any]) -> EntryFailure:
     """The failure that a worker tells of; a kind that no worker of ours sends is one that its entry made up."""
-    kinds: dict[Any, FailureKind] = {wire.PROTOCOL: "protocol", wire.SHAPE: "shape"}
+    kinds: dict[Any, FailureKind] = {wire.PROTOCOL: "protocol", wire.SHAPE: "shape", wire.ISOLATION: "isolation"}
     kind = kinds.get(str(meta.get("kind")), "raised")
-    return EntryFailure(kind, str(meta.get("reason", "no reason given")), str(meta.get("traceback", "")))
+    reason, traceback = str(meta.get("reason", "no reason given")), str(meta.get("traceback", ""))
+    return EntryFailure(kind, reason, traceback, meta.get("frames"))
 
 
 class WorkerProcess:
     """A started worker; `send` and `receive` frames, `close` to end it and everything that it started.
 
-    `packages` are the folders of the packages that it may import, `isolation` is the level that it reached.
+    `packages` are the folders of the packages that it may import, `isolation` is the level that it must reach.
     """
 
     def __init__(
-        self, stage: Path, limits: Limits, packages: Sequence[str], stop: Callable[[], bool] = lambda: False
+        self,
+        stage: Path,
+        limits: Limits,
+        packages: Sequence[str],
+        isolation: str,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.limits = limits
-        self.isolation = sandbox.level(limits.sandbox)
+        self.isolation = isolation
         self._ends = time.monotonic() + limits.run_seconds
-        self.reports: list[tuple[str, dict[str, Any], NDArray[np.float64] | None]] = []
         self.on_progress: Callable[[dict[str, Any]], None] = lambda facts: None
+        self.reports = Reports(limits.output_mb, self._progressed)
         self._stop = stop
         child_read, self._write_fd = os.pipe()
         self._read_fd, child_write = os.pipe()
         self._work = str(stage / "work")
-        shut_in = self.isolation == sandbox.BUBBLEWRAP
-        parent = 1 if shut_in else os.getpid()  # in there, bwrap is the first process and the parent
-        arguments = [str(child_read), str(child_write), str(parent), str(stage)]
+        walled = isolation == BUBBLEWRAP
+        if not walled:
+            undumpable()  # there a worker could read in this process what it is to forecast
+        shut = json.dumps(asdict(sandbox.shut_in(isolation, stage, packages)))
+        arguments = [str(child_read), str(child_write), shut, str(stage)]
         # -S: no .pth file (an editable install) puts this repository on the path. Not -I, which would also
         # ignore PYTHONHASHSEED; the environment is our own, so -P and -s isolate as much.
         command = [sandbox.interpreter(), "-P", "-s", "-S", "-B", "-c", BOOT, *arguments, *packages]
         self._process = subprocess.Popen(
-            sandbox.inside(command, stage, packages) if shut_in else command,
+            sandbox.inside(command, stage, packages) if walled else command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,7 +111,8 @@ class WorkerProcess:
         self._output = b""
         self._output_ended = False
         self._closed = False
-        self._output_bytes = self._report_bytes = 0
+        self._output_bytes = 0
+        self._wrappers = 2 if walled else int(sys.platform == "linux")  # bwrap's own two; the worker's guard
         self._next_check = 0.0
         self._peak_bytes = 0
 
@@ -134,7 +125,26 @@ class WorkerProcess:
         """The answer to what was sent: its JSON and payload; reports that come before it are kept.
 
         Meanwhile the memory and the processes of this worker and of the others of its `crew` are looked at.
+        `what` is a phase of the walk, or `phase on day`: a failure says so.
         """
+        try:
+            return self._receive(what, seconds, crew)
+        except EntryFailure as error:
+            phase, _, session = what.partition(" on ")
+            error.at(phase, session or None)
+            raise
+
+    def look(self, crew: Sequence[WorkerProcess] = ()) -> None:
+        """Keep the limits of this worker and its `crew` while nothing is asked of them: the time counts for none."""
+        if self._stop():
+            raise Stopped
+        for worker in {self, *crew}:
+            worker._ends += LOOK_SECONDS
+            worker._check_use(time.monotonic())
+            if not worker._output_ended:
+                worker._drain_output()
+
+    def _receive(self, what: str, seconds: float, crew: Sequence[WorkerProcess]) -> tuple[dict[str, Any], bytes]:
         deadline = time.monotonic() + seconds
         while True:
             frame = self._next_frame()
@@ -144,7 +154,9 @@ class WorkerProcess:
                     return meta, payload
                 if op == wire.ERROR:
                     raise _reported(meta)
-                self._keep(op, meta, payload)
+                if op != wire.REPORT:
+                    raise EntryFailure("protocol", MALFORMED)
+                self.reports.keep(meta, payload)
                 continue
             now = time.monotonic()
             if now > deadline:
@@ -208,35 +220,19 @@ class WorkerProcess:
             raise EntryFailure("protocol", MALFORMED)
         return op, meta, payload
 
-    def _keep(self, op: bytes, meta: dict[str, Any], payload: bytes) -> None:
-        """Keep a record or an artifact, pass on progress."""
-        facts = cleaned(meta.get("facts"))
-        if op != wire.REPORT or not isinstance(facts, dict):
-            raise EntryFailure("protocol", MALFORMED)
-        if meta.get("kind") == "progress":
-            self.on_progress(facts)
-            return
-        self._report_bytes += max(LEAST_REPORT, len(payload) + len(json.dumps(facts)))
-        if self._report_bytes > self.limits.output_mb * 2**20:
-            raise EntryFailure("output", f"records and artifacts exceed {self.limits.output_mb:g} MB")
-        array = None
-        if meta.get("kind") in ("artifact", "weights"):
-            name = facts.get("name")
-            if not isinstance(name, str) or not ARTIFACT_NAME.fullmatch(name) or ".." in name:
-                raise EntryFailure(
-                    "protocol", f"an artifact's name is letters, digits and ._/- (not {str(name)[:40]!r})"
-                )
-            try:
-                array = np.frombuffer(payload, dtype="<f8").reshape(meta.get("shape"))
-            except (ValueError, TypeError) as error:
-                raise EntryFailure("protocol", "sent an artifact whose shape does not fit its size") from error
-        self.reports.append((str(meta.get("kind")), facts, array))
+    def _progressed(self, facts: dict[str, Any]) -> None:
+        self.on_progress(facts)
 
-    def _drain_output(self) -> None:
+    def output(self) -> str:
+        """The end of what was written to stdout and stderr, printable; complete when this is closed."""
+        return printable(self._output.decode(errors="replace"), keep="\n", most=OUTPUT_TAIL)
+
+    def _drain_output(self) -> bool:
+        """Take in what was written; returns whether there was anything."""
         try:
             data = os.read(self._output_fd, 1 << 20)
         except BlockingIOError:
-            return
+            return False
         if not data and not self._output_ended:
             self._output_ended = True
             self._poll.unregister(self._output_fd)
@@ -244,6 +240,7 @@ class WorkerProcess:
         self._output = (self._output + data)[-OUTPUT_TAIL:]
         if self._output_bytes > self.limits.output_mb * 2**20:
             raise EntryFailure("output", f"wrote more than {self.limits.output_mb:g} MB to stdout and stderr")
+        return bool(data)
 
     def _members(self) -> list[psutil.Process]:
         """The worker and what it started, bwrap among them where it is shut in; none where all has ended."""
@@ -258,11 +255,11 @@ class WorkerProcess:
             return
         self._next_check = now + POLL_SECONDS
         used, members = 0, self._members()
-        for member in members:
+        for member in members[self._wrappers % 2 :]:  # the guard's memory is that of the worker that it was
             with suppress(psutil.Error):  # it ended meanwhile
                 used += member.memory_info().rss
         self._peak_bytes = max(self._peak_bytes, used)
-        if len(members) > self.limits.processes + 2 * (self.isolation == sandbox.BUBBLEWRAP):  # bwrap's own two
+        if len(members) > self.limits.processes + self._wrappers:
             raise EntryFailure("memory", f"ran more than {self.limits.processes} processes at once")
         if used > self.limits.memory_mb * 2**20:
             raise EntryFailure("memory", f"used more than {self.limits.memory_mb:g} MB of memory")
@@ -278,12 +275,12 @@ class WorkerProcess:
 
     def _how_it_ended(self, what: str) -> str:
         try:
-            code = self._process.wait(timeout=1.0)
+            code = self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             return f"closed the harness's pipe during {what}"
         self._drain_output()
-        said = printable(self._output.decode(errors="replace").strip().replace("\n", " | "))[-300:]
-        number = code - 128 if self.isolation == sandbox.BUBBLEWRAP else -code  # bwrap passes a signal on as a status
+        said = printable(self._output[-2000:].decode(errors="replace").strip().replace("\n", " | "))[-300:]
+        number = code - 128 if self.isolation == BUBBLEWRAP else -code  # bwrap passes a signal on as a status
         by_signal = number in set(signal.Signals)
         how = f"was killed by {signal.Signals(number).name}" if by_signal else f"ended with exit status {code}"
         return f"{how} during {what}" + (f"; it last wrote: {said}" if said else "")
@@ -293,15 +290,22 @@ class WorkerProcess:
         if self._closed:
             return
         self._closed = True
-        if self.isolation == sandbox.BUBBLEWRAP:
-            self._end_namespace()
         strays = self._strays()
+        if self.isolation == BUBBLEWRAP:
+            self._end_namespace()
+        else:
+            self._process.terminate()  # the guard ends what the entry started
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_SECONDS)
         with suppress(ProcessLookupError, PermissionError):  # it and its group ended before
             os.killpg(self._process.pid, signal.SIGKILL)
         for stray in strays:
             with suppress(psutil.Error):
                 stray.kill()
         self._process.wait()
+        with suppress(EntryFailure):  # too much: that much is kept
+            while not self._output_ended and self._drain_output():
+                pass
         os.close(self._write_fd)
         os.close(self._read_fd)
         if self._process.stdout is not None:
@@ -312,12 +316,10 @@ class WorkerProcess:
         with suppress(psutil.Error):
             for first in psutil.Process(self._process.pid).children():
                 first.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(CLOSE_SECONDS)
 
     def _strays(self) -> list[psutil.Process]:
         """What the entry started in sessions of its own: descendants, and orphans that work in its folder."""
-        if self.isolation == sandbox.BUBBLEWRAP:  # nothing leaves the sandbox
+        if self.isolation == BUBBLEWRAP:  # nothing leaves the sandbox
             return []
         strays = self._members()[1:]
         for process in psutil.process_iter():

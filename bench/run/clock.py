@@ -23,13 +23,16 @@ from bench.data.panel import Panel
 from bench.plugin import wire
 from bench.plugin.history import fields_of
 from bench.plugin.measures import LEAST_VAR, MOST_VAR, is_variance
+from bench.plugin.shut import PROCESS
 from bench.plugin.tasks import Rows, rows_inside, target
 from bench.registry.entries import PATH
 from bench.registry.windows import origins_of, positions
 from bench.run.child import WorkerProcess
-from bench.run.environments import environment_of
+from bench.run.environments import REQUIREMENTS, environment_of
 from bench.run.failure import EntryFailure
 from bench.run.jobs import Job
+from bench.run.pace import Step, alone
+from bench.run.sandbox import level
 from bench.run.stage import staged
 from bench.store import Outcome, SeedCost
 
@@ -50,6 +53,9 @@ class Member(Protocol):
     def receive(self, what: str, seconds: float, crew: Sequence[Any] = ()) -> tuple[dict[str, Any], bytes]:
         """The answer to the last question: its JSON and payload."""
 
+    def look(self, crew: Sequence[Any] = ()) -> None:
+        """Called now and then while other walks are waited for; may raise."""
+
 
 @dataclass
 class Audit:
@@ -63,7 +69,7 @@ class Audit:
 
     def gather(self, crew: list[WorkerProcess]) -> None:
         """Take over what the workers saw."""
-        self.seen += [facts for worker in crew for kind, facts, _ in worker.reports if kind == WATCH]
+        self.seen += [facts for worker in crew for kind, facts, _ in worker.reports.kept if kind == WATCH]
 
 
 class _Feed:
@@ -106,6 +112,7 @@ def walk(
     audit: Audit | None = None,
     progress: Progress = lambda done, total, facts: None,
     stop: Callable[[], bool] = lambda: False,
+    step: Step | None = None,
 ) -> Outcome:
     """Returns what came of a job on its panel: forecasts at every origin of the score window, or why there are none.
 
@@ -117,45 +124,66 @@ def walk(
         What to plant, and where to keep what the entry was seen doing.
     progress, stop : callable
         Told origins done, their number and what the entry reports; asked whether to end with `Stopped`.
+    step : Step or None
+        Its part of a pace that it keeps with other walks; None: it waits for nobody.
     """
+    crew: list[WorkerProcess] = []
     try:
-        return _walk(job, panel, audit, progress, stop)
-    except EntryFailure as error:
-        return Outcome.failed(error.failure)
+        return _walk(job, panel, audit, progress, stop, step or alone(), crew)
+    except EntryFailure as error:  # the workers are closed, and what they wrote is complete
+        warned = {what: count for worker in crew for what, count in worker.reports.warned.items()}
+        output = next((said for worker in crew if (said := worker.output())), "")
+        return Outcome.failed(error.warned(warned), output)
 
 
-def _walk(job: Job, panel: Panel, audit: Audit | None, progress: Progress, stop: Callable[[], bool]) -> Outcome:
+def isolation_of(job: Job) -> str:
+    """The level that the workers of a job must reach; raises `EntryFailure` where it has none that it may run at."""
+    own_packages = REQUIREMENTS in job.files
+    reached = level(job.limits.sandbox, own_packages=own_packages)
+    if own_packages and reached == PROCESS:
+        raise EntryFailure(
+            "isolation", f"{REQUIREMENTS}: packages of an entry's own run shut in alone, and there is neither "
+            "bubblewrap nor Landlock (Linux 5.13) here"
+        )  # fmt: skip
+    return reached
+
+
+def _walk(
+    job: Job, panel: Panel, audit: Audit | None, progress: Progress, stop: Callable[[], bool], step: Step,
+    crew: list[WorkerProcess],
+) -> Outcome:  # fmt: skip
     rows = origins_of(panel.dates, job.windows, job.realized_task)
+    step.begin(rows.first)
+    isolation = isolation_of(job)
     environment = environment_of(job.files, job.limits.environment_seconds)
     with ExitStack() as stack:
         started = time.perf_counter()
         stage = stack.enter_context(staged(job.files, audit.data if audit else None))
 
         def start() -> WorkerProcess:
-            worker = WorkerProcess(stage, job.limits, environment.packages, stop)
+            worker = WorkerProcess(stage, job.limits, environment.packages, isolation, stop)
+            crew.append(worker)
             stack.callback(worker.close)
             worker.send(wire.frame(wire.HELLO, hello_of(job, audit is not None)))
             return worker
 
-        crew: list[WorkerProcess] = []
         if audit is not None:
             stack.callback(audit.gather, crew)
-        crew.append(start())
+        start()
         answer, _ = crew[0].receive("start", job.limits.start_seconds)
         if job.workers > 1 and answer.get("independent"):
             others = [start() for _ in range(min(job.workers, len(panel.symbols)) - 1)]
-            crew += others
             for worker in others:
                 worker.receive("start", job.limits.start_seconds, crew)
         start_seconds = time.perf_counter() - started
-        clock = Clock(crew, panel, job)
+        clock = Clock(crew, panel, job, step)
         forecast_var = clock.run(rows, progress)
         peak = max(worker.peak_memory_mb() for worker in crew)
-        reports = [report for worker in crew for report in worker.reports]
+        reports = [report for worker in crew for report in worker.reports.kept]
     cost = SeedCost(
         fit_seconds=round(clock.fit_seconds, 3), forecast_seconds=round(clock.forecast_seconds, 3),
         start_seconds=round(start_seconds, 3), fits=clock.fits, origins=len(rows), peak_memory_mb=round(peak, 1),
-        isolation=crew[0].isolation, records=[facts for kind, facts, _ in reports if kind == RECORD],
+        isolation=isolation, records=[facts for kind, facts, _ in reports if kind == RECORD],
     )  # fmt: skip
     learnt = [(facts, array) for kind, facts, array in reports if kind == WEIGHTS and array is not None]
     return Outcome(
@@ -182,8 +210,8 @@ def hello_of(job: Job, watch: bool = False) -> dict[str, Any]:
 class Clock:
     """The days of one walk: hands them out, asks for fits and forecasts, checks what comes back."""
 
-    def __init__(self, crew: Sequence[Member], panel: Panel, job: Job) -> None:
-        self.crew, self.panel, self.job, self.limits = crew, panel, job, job.limits
+    def __init__(self, crew: Sequence[Member], panel: Panel, job: Job, step: Step | None = None) -> None:
+        self.crew, self.panel, self.job, self.limits, self.step = crew, panel, job, job.limits, step or alone()
         self.fit_seconds = self.forecast_seconds = 0.0
         self.fits = 0
         task, split = job.realized_task, job.windows
@@ -214,6 +242,7 @@ class Clock:
         for i, origin in enumerate(range(rows.first, rows.last + 1)):
             for worker in self.crew:
                 worker.on_progress = lambda facts, i=i: progress(i, len(rows), facts)  # type: ignore[misc]
+            self.step.wait(origin, lambda: self.crew[0].look(self.crew))
             self.hand_out(first, origin)
             first = origin + 1
             day = self.panel.dates[origin]
@@ -223,6 +252,7 @@ class Clock:
                 self.fit_seconds += time.perf_counter() - started
                 self.fits += 1
             if i < skip:
+                self.step.answered(origin)
                 continue
             started = time.perf_counter()
             answers = self._ask(wire.FORECAST, f"forecast on {day}", self.limits.forecast_seconds)
@@ -230,8 +260,10 @@ class Clock:
             for columns, payload in zip(self.columns, answers, strict=True):
                 part = forecast_var[i - skip, ..., columns]
                 if len(payload) != part.nbytes:
-                    raise EntryFailure("shape", f"forecast on {day} has {len(payload)} bytes, expected {part.nbytes}")
+                    reason = f"forecast on {day} has {len(payload)} bytes, expected {part.nbytes}"
+                    raise EntryFailure("shape", reason).at("forecast", str(day))
                 part[...] = np.frombuffer(payload, dtype="<f8").reshape(part.shape)
+            self.step.answered(origin)
             self._check(forecast_var[i - skip], day)
             progress(i + 1, len(rows), {})
         return forecast_var
@@ -251,7 +283,8 @@ class Clock:
         shown = "NaN" if np.isnan(value) else f"{value:g}"
         step = f", step {bad[0] + 1}," if forecast_var.ndim == 2 else ""
         why = "" if not np.isfinite(value) or value <= 0 else f", no daily variance ({LEAST_VAR:g} to {MOST_VAR:g})"
-        raise EntryFailure("forecast", f"forecast for {self.panel.symbols[bad[-1]]} on {day}{step} is {shown}{why}")
+        reason = f"forecast for {self.panel.symbols[bad[-1]]} on {day}{step} is {shown}{why}"
+        raise EntryFailure("forecast", reason).at("forecast", str(day))
 
 
 @cache

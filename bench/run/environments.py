@@ -56,6 +56,14 @@ def environment_of(files: Mapping[str, bytes], seconds: float) -> Environment:
     return _ours() if requirements is None else _own(requirements.decode(errors="replace"), seconds)
 
 
+def packages_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Folders of packages that an entry with these files may import, as far as they have been made."""
+    requirements = files.get(REQUIREMENTS)
+    if requirements is None:
+        return _ours().packages
+    return (str(cache_folder() / _key(requirements.decode(errors="replace"))),)
+
+
 @cache
 def _ours() -> Environment:
     versions = {"python": platform.python_version()}

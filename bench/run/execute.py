@@ -6,7 +6,7 @@ An executor takes jobs and gives futures of outcomes; storing stays with the one
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,22 +15,30 @@ from typing import Any, Protocol
 from bench import store
 from bench.data.panel import Panel
 from bench.errors import BenchError, StorageError
+from bench.plugin.shut import PROCESS
 from bench.run.campaign import Campaign
 from bench.run.clock import walk
+from bench.run.cold import forget
+from bench.run.environments import packages_of
 from bench.run.failure import Stopped, printable
 from bench.run.jobs import Job
+from bench.run.pace import Pace, Step
 from bench.run.plan import Plan, Unit
+from bench.run.sandbox import level, visible
 from bench.run.stage import sweep_stages
 from bench.store import Failure, Outcome
 
 
 class Executor(Protocol):
-    """Who walks: `width` jobs side by side; `stop` ends what runs and drops what waits."""
+    """Who walks: `width` jobs side by side; `stop` ends what runs and drops what waits.
+
+    Walks of one family (`Job.family`) never run at the same time unless they keep a `Pace`.
+    """
 
     width: int
 
-    def submit(self, job: Job) -> Future[Outcome]:
-        """Begin a job, now or when there is room; what fails about the entry is told by its outcome."""
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Outcome]]:
+        """Begin jobs, now or when there is room; what fails about an entry is told by its outcome."""
 
     def stop(self) -> None:
         """End all jobs; their futures end with `Stopped` or as cancelled."""
@@ -46,34 +54,115 @@ class Listener:
 
 
 class Processes:
-    """Worker processes on this machine, each with a thread that feeds it the days of one panel."""
+    """Worker processes on this machine, each with a thread that feeds it the days of one panel.
+
+    Walks of one family are begun together, as many as there is room for, and keep pace; the next ones of it begin when
+    the last of them has ended, and what those left in memory is put out of it first. Other families fill the room.
+    """
 
     def __init__(self, panel: Panel, width: int, listener: Listener | None = None) -> None:
         self.width = max(1, width)
         self._panel, self._listener = panel, listener or Listener()
         self._pool, self._stop = ThreadPoolExecutor(self.width), threading.Event()
+        self._lock = threading.Lock()
+        self._free = self.width
+        self._waiting: dict[str, list[_Walk]] = {}
+        self._running: dict[str, int] = {}
+        self._walked: set[str] = set()
         sweep_stages()
 
-    def submit(self, job: Job) -> Future[Outcome]:
-        """Begin a job when one of `width` threads is free."""
-        return self._pool.submit(self._walk, job)
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Outcome]]:
+        """Begin jobs when there is room for them, the families in their order."""
+        walks = [_Walk(job, Future()) for job in jobs]
+        with self._lock:
+            for walk_ in walks:
+                self._waiting.setdefault(walk_.job.family, []).append(walk_)
+            self._begin()
+        return [each.future for each in walks]
 
     def stop(self) -> None:
         """Kill the workers and wait until they are gone."""
         self._stop.set()
-        self._pool.shutdown(cancel_futures=True)
+        with self._lock:
+            dropped = [each for walks in self._waiting.values() for each in walks]
+            self._waiting.clear()
+        for each in dropped:
+            each.future.cancel()
+        self._pool.shutdown()
 
-    def _walk(self, job: Job) -> Outcome:
+    def _begin(self) -> None:
+        """Begin what there is room for; the lock is held."""
+        for family in [name for name in self._waiting if name not in self._running]:
+            batch, rest = self._waiting[family][: self._free], self._waiting[family][self._free :]
+            if not batch:
+                return
+            self._free -= len(batch)
+            self._running[family] = len(batch)
+            self._waiting[family] = rest
+            if not rest:
+                del self._waiting[family]
+            again = family in self._walked or any(each.job.again for each in batch)
+            self._walked.add(family)
+            self._pool.submit(self._run, batch, again)
+
+    def _run(self, batch: Sequence[_Walk], again: bool) -> None:
+        """Walk the jobs of a family at one pace, the first of them in this thread."""
+        pace = Pace(len(batch))
+        try:
+            if again:
+                _forget(batch[0].job)
+        finally:  # whatever is wrong with this machine's files, each walk tells what is wrong with it
+            for number, each in enumerate(batch[1:], start=1):
+                self._pool.submit(self._end, each, pace, number)
+            self._end(batch[0], pace, 0)
+
+    def _end(self, each: _Walk, pace: Pace, number: int) -> None:
+        """Walk one job, and make room for others."""
+        try:
+            with pace.walk(number) as step:
+                result = self._walk(each.job, step)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the outcome is asked for
+            self._leave(each.job.family)
+            each.future.set_exception(error)
+        else:
+            self._leave(each.job.family)
+            each.future.set_result(result)
+
+    def _leave(self, family: str) -> None:
+        with self._lock:
+            self._free += 1
+            self._running[family] -= 1
+            if not self._running[family]:
+                del self._running[family]
+            if not self._stop.is_set():
+                self._begin()
+
+    def _walk(self, job: Job, step: Step) -> Outcome:
         if self._stop.is_set():
             raise Stopped
         self._listener.started(job)
         try:
             return walk(
-                job, self._panel, stop=self._stop.is_set,
+                job, self._panel, stop=self._stop.is_set, step=step,
                 progress=lambda done, total, facts: self._listener.progressed(job, done, total, facts),
             )  # fmt: skip
         except OSError as error:  # no room for the worker's folder, no process to be had
             raise StorageError(f"cannot run a worker for {job.entry}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """A job, and where its outcome is awaited."""
+
+    job: Job
+    future: Future[Outcome]
+
+
+def _forget(job: Job) -> None:
+    """Put out of memory what the workers of a job can read, where its level is to keep walks apart."""
+    if level(job.limits.sandbox) != PROCESS:
+        packages = packages_of(job.files)
+        forget(place for place in visible(packages) if not place.startswith(("/sys", "/proc")))
 
 
 def execute(
@@ -92,9 +181,8 @@ def execute(
         for place, source in todo.adopted.items():
             store.adopt(todo.pending[place], source)
         workers = max(1, executor.width // max(1, len(todo.units)))
-        futures: dict[Future[Outcome], Unit] = {}
-        for unit in todo.units:
-            futures[executor.submit(replace(unit.job, workers=workers, save_weights=weights is not None))] = unit
+        jobs = [replace(unit.job, workers=workers, save_weights=weights is not None) for unit in todo.units]
+        futures = dict(zip(executor.submit(jobs), todo.units, strict=True))
         for future in as_completed(futures):
             unit = futures.pop(future)  # and with it, once stored, the forecasts
             reason = _take(campaign, unit, future, weights)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from bench.data.panel import Panel
 from bench.errors import EntryError
 from bench.plugin import Forecaster, History, wire
+from bench.plugin.answers import ContractError
 from bench.plugin.tasks import Rows, Task
-from bench.plugin.worker import ContractError, Worker
+from bench.plugin.worker import Worker
 from bench.registry.windows import origins_of
 from bench.run.clock import Clock, hello_of
 from bench.run.failure import EntryFailure
@@ -68,6 +69,9 @@ class _Here:
         """The answer to the last question."""
         _, meta, payload = wire.parsed(self._answers.pop(0))
         return meta, payload
+
+    def look(self, crew: Sequence[Any] = ()) -> None:
+        """Nothing is to be seen: nobody is waited for."""
 
     def _report(self, kind: str, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
         if kind == "record":

@@ -24,11 +24,12 @@ class Job:
     """One entry, one task (of paths, the longest) and one seed, with all that its worker is given but the bars.
 
     `files` are the entry's code by path, `digest` is that of the identity; `target` is `module:Class`; `seeds` is how
-    many of them the row has. `workers`: processes for the symbols of an entry that declares them independent; forecasts
-    do not depend on it.
+    many of them the row has. `again`: a walk of this result was recorded before. `workers`: processes for the symbols
+    of an entry that declares them independent; forecasts do not depend on it.
     """
 
     entry: str
+    family: str
     files: Mapping[str, bytes]
     digest: str
     target: str
@@ -42,6 +43,7 @@ class Job:
     windows: Split
     limits: Limits
     panel: PanelReference
+    again: bool = False
     workers: int = 1
     save_weights: bool = False
 
@@ -59,7 +61,7 @@ def job_of(entry: Entry, task: Task, seed: int, windows: Split, limits: Limits, 
     """The job of walking an entry, as its files are now, through the score window of a split."""
     row = entry.row
     return Job(
-        entry=entry.name, files=entry.code(), digest=entry.code_digest(), target=row.target, parameters=row.parameters,
-        reads=tuple(row.reads), refit=row.refit, is_path=entry.is_path, task=task, seed=seed, seeds=row.seeds,
-        windows=windows, limits=limits, panel=panel,
+        entry=entry.name, family=entry.family, files=entry.code(), digest=entry.code_digest(), target=row.target,
+        parameters=row.parameters, reads=tuple(row.reads), refit=row.refit, is_path=entry.is_path, task=task, seed=seed,
+        seeds=row.seeds, windows=windows, limits=limits, panel=panel,
     )  # fmt: skip

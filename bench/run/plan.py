@@ -6,7 +6,7 @@ A unit is one entry, one task (or the path) and one seed; a run that was killed 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench import store
 from bench.plugin.tasks import Task
@@ -72,13 +72,16 @@ def _plan_entry(campaign: Campaign, entry: Entry, tasks: dict[str, Task], todo: 
             missing.setdefault(seed, []).append((task, result))
     windows, limits = campaign.scope.windows, campaign.scope.settings.limits
     panel = PanelReference(campaign.scope.dataset.id, campaign.data_identity)
+    again = any((campaign.place(entry, name).folder / "run.json").is_file() for name in tasks)
+
+    def unit(task: Task, seed: int, serves: list[tuple[Task, Pending]]) -> Unit:
+        return Unit(replace(job_of(entry, task, seed, windows, limits, panel), again=again), tuple(serves))
+
     for seed, serves in sorted(missing.items()):
         if entry.is_path:
-            longest = campaign.scope.settings.longest_path
-            todo.units.append(Unit(job_of(entry, longest, seed, windows, limits, panel), tuple(serves)))
+            todo.units.append(unit(campaign.scope.settings.longest_path, seed, serves))
         else:
-            for task, result in serves:
-                todo.units.append(Unit(job_of(entry, task, seed, windows, limits, panel), ((task, result),)))
+            todo.units += [unit(task, seed, [(task, result)]) for task, result in serves]
 
 
 def _missing_seeds(campaign: Campaign, entry: Entry, result: Pending, todo: Plan) -> list[int]:
@@ -100,6 +103,7 @@ def _missing_seeds(campaign: Campaign, entry: Entry, result: Pending, todo: Plan
         result.seeds = dict(stored.seeds)
     if stored.run is not None:
         run.measured = stored.run.measured if result.seeds else Measured()
+        run.failures = stored.run.failures + int(stored.run.state == store.FAILED)
         run.runs = stored.run.runs + int(stored.run.state == store.DONE and not same)
     source = store.same_identity(place, run.identity)
     if source is not None:

@@ -1,7 +1,9 @@
 """How far a worker is shut in: the level that this machine allows, and the command line that reaches it.
 
-`bubblewrap`: no network, processes and a read-only file system of its own that holds what `inside` names and nothing
-else. `process`: limits, a clean environment and the killing of its process group, which every worker has.
+`bubblewrap`: no network, processes and a read-only file system of its own that holds what `visible` names and nothing
+else. `landlock`, where name spaces are forbidden: it can open nothing else, and has no network. `process`: limits, a
+clean environment and the end of all its processes, which every worker has. The worker does its own part of each level
+in `bench.plugin.shut`.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.plugin import landlock, refused
+from bench.plugin.shut import BUBBLEWRAP, LANDLOCK, PROCESS, Shut
 from bench.registry.config import SandboxUse
-
-BUBBLEWRAP, PROCESS = "bubblewrap", "process"
-"""The levels, the strongest first."""
 
 SYSTEM = (
     "/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
@@ -32,6 +34,12 @@ TEMPORARY_BYTES = 256 << 20
 NO_NESTING = ("--unshare-user", "--disable-userns")
 """No name spaces within the sandbox: bubblewrap knows how to forbid them since 0.8."""
 PROBE_SECONDS = 10
+SCRATCH = "volmark-probe-"
+FILTERS = "/proc/sys/kernel/seccomp/actions_avail"
+"""There where the kernel filters system calls."""
+ABOUT_DEVICES = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/sys/module/nvidia")
+"""What the libraries of accelerators read besides."""
+_finding_out = threading.Lock()
 
 
 def interpreter() -> str:
@@ -39,72 +47,107 @@ def interpreter() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def level(use: SandboxUse) -> str:
-    """Returns the level that a worker reaches: the best one here, or the weaker one where the sandbox is off.
+def level(use: SandboxUse, *, own_packages: bool = False) -> str:
+    """Returns the level that a worker reaches: the best one here, or the weakest where the sandbox is off.
 
-    Raises a `BenchError` that says what is in the way where the sandbox is required.
+    It is the same for all workers of this process: what is found out about the machine is found out once, and a worker
+    that does not reach its level is a failed result. One with packages of its own is always shut in, at `landlock` or
+    above. Raises a `BenchError` that says what is in the way where a sandbox is required.
     """
-    if use == "off":
-        return PROCESS
-    why = obstacle()
-    if why is not None and use == "require":
+    why = obstacle() if use != "off" else "it is off"
+    if why is None:
+        return BUBBLEWRAP
+    if use == "require":
         raise BenchError(
             f"bench.yaml requires a sandbox, and there is none here: {why}; install or allow bubblewrap, or set "
             "limits.sandbox to `auto`"
         )
-    return BUBBLEWRAP if why is None else PROCESS
+    return LANDLOCK if (use != "off" or own_packages) and landlock_works() else PROCESS
 
 
 def obstacle() -> str | None:
     """Returns why bubblewrap does not work here, None where it does: found out once, by starting Python in it."""
-    return None if trial(NO_NESTING) is None else trial(())
+    return _found_out()[1]
+
+
+def landlock_works() -> bool:
+    """Whether the kernel shuts in a process that asks for it."""
+    return landlock.version() > 0 and os.uname().machine in refused.MACHINES and Path(FILTERS).exists()
+
+
+def _found_out() -> tuple[tuple[str, ...], str | None]:
+    """Options that bubblewrap is given besides those of every worker, and why it does not work."""
+    with _finding_out:  # workers start side by side: one finds out, and the others have the same answer
+        why = trial(NO_NESTING)
+        if why is not None and NO_NESTING[-1] in why:  # an older one, which does not know it
+            return (), trial(())
+        return NO_NESTING, why
 
 
 @cache
 def trial(options: tuple[str, ...]) -> str | None:
-    """Returns why bubblewrap does not work with these options besides those that every worker gets; None if it does."""
+    """Returns why bubblewrap, or the filter within it, does not work with these options besides those of every worker;
+    None if it does.
+    """
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
-    with tempfile.TemporaryDirectory() as folder:
+    probe = Path(refused.__file__).read_text(encoding="utf-8") + "\nrefuse(network=True)\n"
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:
         stage = Path(folder)
         (stage / "work").mkdir()
-        command = _command(options, [interpreter(), "-P", "-s", "-S", "-c", "import json"], stage, [])
+        command = _command(options, [interpreter(), "-P", "-s", "-S", "-c", probe], stage, [])
         try:
             ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            return f"bwrap cannot be started: {error}"
+            return f"bwrap cannot be started: {str(error)[:200]}"
     if ended.returncode == 0:
         return None
     return (ended.stderr.strip().splitlines() or [f"bwrap ended with exit status {ended.returncode}"])[-1]
 
 
+def shut_in(reached: str, stage: Path, packages: Sequence[str]) -> Shut:
+    """What a worker is told to do of its level by itself."""
+    if reached != LANDLOCK:
+        return Shut(reached)
+    writable = [str(stage / "work"), *map(str, _devices())]
+    return Shut(reached, [*visible(packages, stage), *ABOUT_DEVICES], writable)
+
+
+def visible(packages: Sequence[str], stage: Path | None = None) -> list[str]:
+    """Places that a worker may read: system libraries, the Python installation, packages, and the code of its stage."""
+    python = Path(interpreter()).parents[1]
+    ours = [str(stage / name) for name in ("lib", "entry", "data")] if stage else []
+    return [*SYSTEM, *(str(python / name) for name in ("bin", "lib", "lib64")), *packages, *ours]
+
+
 def inside(command: Sequence[str], stage: Path, packages: Sequence[str]) -> list[str]:
     """Returns the command line that runs `command` in bubblewrap.
 
-    It sees, read-only and where they lie outside: system libraries, the Python installation, `packages`, and of the
-    stage the code. It may write to a `work` of its own in the place of the stage's, where it starts, to a /tmp and a
-    shared memory of its own; all are in memory. The environment is the caller's to clear. When the harness or bwrap
-    ends, everything inside does.
+    It sees what is `visible`, read-only and where it lies outside. It may write to a `work` of its own in the place of
+    the stage's, where it starts, to a /tmp and a shared memory of its own; all are in memory. The environment is the
+    caller's to clear. When the harness or bwrap ends, everything inside does.
     """
-    return _command(NO_NESTING if trial(NO_NESTING) is None else (), command, stage, packages)
+    return _command(_found_out()[0], command, stage, packages)
 
 
 def _command(options: Sequence[str], command: Sequence[str], stage: Path, packages: Sequence[str]) -> list[str]:
-    python = Path(interpreter()).parents[1]
-    visible: list[str | Path] = [*SYSTEM, *(python / name for name in ("bin", "lib", "lib64")), *packages]
-    devices = [device for pattern in ("nvidia*", "kfd", "dri") for device in sorted(Path("/dev").glob(pattern))]
     return [
         shutil.which("bwrap") or "bwrap",
         "--unshare-all", *options, "--die-with-parent", "--cap-drop", "ALL",
         "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev",  # its files are root's to write
-        *_each("--dev-bind-try", devices),  # entries may use accelerators: the same results as without a sandbox
+        *_each("--dev-bind-try", _devices()),  # entries may use accelerators: the same results as without a sandbox
         "--size", str(TEMPORARY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
         "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp",
-        *_each("--ro-bind-try", [*visible, stage / "lib", stage / "entry", stage / "data"]),
+        *_each("--ro-bind-try", visible(packages, stage)),
         "--size", str(TEMPORARY_BYTES), "--tmpfs", str(stage / "work"),
         "--remount-ro", "/", "--chdir", str(stage / "work"),
         "--", *command,
     ]  # fmt: skip
+
+
+def _devices() -> list[Path]:
+    """Those of accelerators."""
+    return [device for pattern in ("nvidia*", "kfd", "dri") for device in sorted(Path("/dev").glob(pattern))]
 
 
 def _each(option: str, paths: Sequence[str | Path]) -> list[str]:

@@ -155,9 +155,10 @@ def _job_of_class(
     handed = _handed_out(dataset, reads)
     is_path = issubclass(made, PathForecaster)
     return Job(
-        entry=made.__name__, files={}, digest="", target=made.__name__, parameters=parameters, reads=handed,
-        refit=refit, is_path=is_path, task=registry.settings.longest_path if is_path else task, seed=seed, seeds=1,
-        windows=dataset.split(split), limits=registry.settings.limits, panel=PanelReference(dataset.id, "trial"),
+        entry=made.__name__, family=made.__name__, files={}, digest="", target=made.__name__, parameters=parameters,
+        reads=handed, refit=refit, is_path=is_path, task=registry.settings.longest_path if is_path else task,
+        seed=seed, seeds=1, windows=dataset.split(split), limits=registry.settings.limits,
+        panel=PanelReference(dataset.id, "trial"),
     )  # fmt: skip
 
 

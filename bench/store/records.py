@@ -21,19 +21,53 @@ REPRODUCED = "reproduced.json"
 
 
 FailureKind = Literal[
-    "raised", "timeout", "memory", "output", "protocol", "crashed", "shape", "forecast", "environment"
+    "raised", "timeout", "memory", "output", "protocol", "crashed", "shape", "forecast", "environment", "isolation"
 ]
 """How a walk may fail: the entry raised, took too long, used too much, wrote too much, broke the interface, ended,
-answered in another shape, with what is no variance, or its packages cannot be installed."""
+answered in another shape, with what is no variance, its packages cannot be installed, or it could not be shut in."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line of an entry's own file that was being run: `file` below its folder, and the function."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a walk broke off: `phase` (`start`, `fit`, `forecast`), the `session` (an ISO date) up to which it had been
+    handed history, and the entry's own `frames`, outermost first.
+
+    >>> str(Where("forecast", "2015-11-16", [Frame("model.py", 6, "helper")]))
+    'model.py:6 in helper, forecast on 2015-11-16'
+    """
+
+    phase: str
+    session: str | None = None
+    frames: list[Frame] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        when = f"{self.phase} on {self.session}" if self.session else self.phase
+        return ", ".join([*map(str, self.frames[-1:]), when])
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a walk brought nothing: its kind, set where it was seen, the reason in words, the end of a traceback."""
+    """Why a walk brought nothing: its kind, set where it was seen, the reason in words, the end of a traceback, where
+    it was, and the entry's RuntimeWarnings, each with how often it was seen at least.
+    """
 
     kind: FailureKind
     reason: str
     traceback: str = ""
+    where: Where | None = None
+    warned: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,11 +101,12 @@ class Outcome:
     weights: dict[str, Array] = field(default_factory=dict)
     weights_facts: dict[str, Any] = field(default_factory=dict)
     failure: Failure | None = None
+    output: str = ""
 
     @classmethod
-    def failed(cls, failure: Failure) -> Outcome:
-        """That of a walk that brought nothing."""
-        return cls(Rows(0, -1), np.zeros(0), failure=failure)
+    def failed(cls, failure: Failure, output: str = "") -> Outcome:
+        """That of a walk that brought nothing; `output` is the end of what the entry wrote to stdout and stderr."""
+        return cls(Rows(0, -1), np.zeros(0), failure=failure, output=output)
 
 
 @dataclass
@@ -99,7 +134,8 @@ class Run:
     """What `run.json` says of one result.
 
     `identity_of` are the parts that `identity` is the digest of; `about` describes the entry and is no part of
-    it; `axis` is where a variant of a study stands; `runs` counts the identities that were run here so far.
+    it; `axis` is where a variant of a study stands; `runs` counts the identities that were run here so far, `failures`
+    the walks that had failed before the ones of this record: each had been handed days that these had not seen yet.
     """
 
     entry: str
@@ -116,6 +152,9 @@ class Run:
     failure: FailureKind | None = None
     reason: str | None = None
     traceback: str | None = None
+    where: Where | None = None
+    warned: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
     about: dict[str, str | None] = field(default_factory=dict)
     axis: dict[str, Any] = field(default_factory=dict)
     runs: int = 1
@@ -149,7 +188,7 @@ class Reproduction:
 
 def write_run(place: Place, run: Run) -> None:
     """Write `run.json`, leaving out what is empty."""
-    kept = {key: value for key, value in asdict(run).items() if value not in (None, {})}
+    kept = {key: value for key, value in asdict(run).items() if value not in (None, {}, 0)}
     write_atomic(place.folder / "run.json", as_json(kept))
 
 

@@ -2,8 +2,8 @@
 
 `results/<dataset>/<split>/<task>/<entry>/` holds `run.json` (state, identity, digests, what was measured),
 `forecasts.parquet` (`origin, date, symbol, forecast_var`; the mean over seeds), where there are several seeds
-`seeds.parquet`, what an entry sent as artifacts, `artifacts-<seed>.npz`, and where it was run again with the
-same outcome `reproduced.json`.
+`seeds.parquet`, what an entry sent as artifacts, `artifacts-<seed>.npz`, where it was run again with the
+same outcome `reproduced.json`, and where it failed the end of what it wrote, `output.txt`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bench.store.records import (
 )
 
 Array = NDArray[np.float64]
-FORECASTS, SEEDS = "forecasts.parquet", "seeds.parquet"
+FORECASTS, SEEDS, OUTPUT = "forecasts.parquet", "seeds.parquet", "output.txt"
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,15 @@ class Stored:
 
 @dataclass
 class Pending:
-    """A result in the making: the record to be written, how many seeds it wants, and those that are there."""
+    """A result in the making: the record to be written, how many seeds it wants, those that are there, and what came
+    of those that failed.
+    """
 
     place: Place
     run: Run
     n_seeds: int
     seeds: dict[int, Forecasts] = field(default_factory=dict)
+    failed: dict[int, Outcome] = field(default_factory=dict)
 
 
 def same_identity(place: Place, identity: str) -> Place | None:
@@ -87,15 +90,14 @@ def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | No
     """Store what came of one seed; returns the record. `forecasts` are those of this result's task, None of a failure.
 
     Artifacts and forecasts are written first, the record that counts them last: a run that is killed in between loses
-    one seed. What a failed result has of other seeds is kept for the next try. `weights`: a folder for what was learnt.
+    one seed. What a failed result has of other seeds is kept for the next try; of several that failed the lowest is
+    told of, whichever ended first. `weights`: a folder for what was learnt.
     """
     place, run = result.place, result.run
     if outcome.failure is not None or forecasts is None:
-        failure = outcome.failure or Failure("protocol", "no forecasts came back")
         result.seeds.pop(seed, None)
-        which = f"seed {seed}: " if result.n_seeds > 1 else ""
-        run.state, run.failure = FAILED, failure.kind
-        run.reason, run.traceback = which + failure.reason, failure.traceback or None
+        result.failed[seed] = outcome
+        _say_failed(result)
         return _write(result)
     result.seeds[seed] = forecasts
     run.measured = run.measured.with_seed(seed, outcome)
@@ -107,16 +109,33 @@ def save(result: Pending, seed: int, outcome: Outcome, forecasts: Forecasts | No
     if weights is not None and outcome.weights:
         _write_weights(weights / place.folder.relative_to(place.results), run, seed, outcome)
     if run.state != FAILED:
-        run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
+        _say(run, MISSING)
     return _write(result)
 
 
 def skip(result: Pending, why: str) -> Run:
     """Store that an entry cannot run on this dataset, and why."""
-    run = result.run
-    run.state, run.failure, run.reason, run.traceback = SKIPPED, None, why, None
+    _say(result.run, SKIPPED, why)
     result.seeds.clear()
     return _write(result)
+
+
+def _say_failed(result: Pending) -> None:
+    """Put why a result failed into its record, and the end of what the entry wrote beside it."""
+    seed, outcome = min(result.failed.items())
+    failure = outcome.failure or Failure("protocol", "no forecasts came back")
+    _say(result.run, FAILED, (f"seed {seed}: " if result.n_seeds > 1 else "") + failure.reason, failure)
+    if outcome.output:
+        write_atomic(result.place.folder / OUTPUT, outcome.output.encode())
+    else:
+        remove(result.place.folder / OUTPUT)
+
+
+def _say(run: Run, state: State, reason: str | None = None, failure: Failure | None = None) -> None:
+    run.state, run.reason = state, reason
+    run.failure = failure.kind if failure else None
+    run.traceback, run.where = (failure.traceback or None, failure.where) if failure else (None, None)
+    run.warned = dict(failure.warned) if failure else {}
 
 
 def adopt(result: Pending, source: Place) -> Run:
@@ -128,7 +147,7 @@ def adopt(result: Pending, source: Place) -> Run:
         write_atomic(result.place.folder / path.name, path.read_bytes())
     run = result.run
     run.measured, result.seeds = stored.run.measured, dict(stored.seeds)
-    run.state, run.failure, run.reason, run.traceback = MISSING, None, None, None
+    _say(run, MISSING)
     return _write(result)
 
 
@@ -151,6 +170,7 @@ def _write(result: Pending) -> Run:
     write_run(result.place, run)
     for path, is_kept in (
         (folder / FORECASTS, run.state == DONE),
+        (folder / OUTPUT, run.state == FAILED),
         (folder / SEEDS, with_seeds),
         (folder / REPRODUCED, read_reproduction(result.place, run) is not None),
     ):

@@ -205,7 +205,7 @@ class Model(Forecaster):
     def forecast(self, history):
         return None
 """,
-        "expected (3,)",
+        "forecast returned None: return an array, one variance for each symbol",
     ),
     "text": (
         """
@@ -213,7 +213,7 @@ class Model(Forecaster):
     def forecast(self, history):
         return "a lot"
 """,
-        "could not convert string to float",
+        "forecast returned a str: return an array",
     ),
     "NaN": (
         """
@@ -493,6 +493,47 @@ class Model(Forecaster):
     assert _until(lambda: not any(_works_in(stage) for stage in stages))
     assert sandbox("run", "flat").code == 0  # sweeps what the killed one left
     assert not any(stage.exists() for stage in stages)
+
+
+@pytest.mark.parametrize("use", ["auto", "off"])
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's end")
+def test_what_an_entry_started_ends_with_a_killed_harness(sandbox, use):
+    """Forked twice, in a session of its own, nothing in its environment: the guard has it all the same."""
+    sandbox.settings["limits"] |= {"fit_seconds": 900, "run_seconds": 900, "sandbox": use}
+    sandbox.write_settings()
+    sandbox.add_entry(
+        "parent",
+        """
+import ctypes, os, time
+def name(what):
+    ctypes.CDLL(None).prctl(15, what)
+class Model(Forecaster):
+    def fit(self, history):
+        for depth in range(3):
+            if os.fork() == 0:
+                name(b"volmark-orphan")
+                if depth:
+                    os.setsid()
+                    if os.fork():
+                        os._exit(0)
+                os.environ.clear()
+                time.sleep(900)
+        time.sleep(900)
+""",
+    )
+    program = "import sys; from bench.cli import main; sys.exit(main())"
+    run = subprocess.Popen([sys.executable, "-c", program, "--root", str(sandbox.root), "run", "parent"])
+    try:
+        assert _until(lambda: len(_named("volmark-orphan")) == 3, 30)
+    finally:
+        run.kill()
+        run.wait()
+    assert _until(lambda: not _named("volmark-orphan"))
+
+
+def _named(name: str) -> list[psutil.Process]:
+    found = psutil.process_iter(["name", "status"])
+    return [p for p in found if p.info["name"] == name and p.info["status"] != psutil.STATUS_ZOMBIE]
 
 
 def _works_in(stage: Path) -> bool:

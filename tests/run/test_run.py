@@ -228,7 +228,7 @@ def test_a_seed_that_fails_costs_that_seed_alone(sandbox):
     assert sandbox("run", "seeded", "--jobs", "1").code == 1
     record = sandbox.run_json("seeded")
     assert record["state"] == "failed"
-    assert record["reason"] == "seed 1: ValueError: bad seed"
+    assert record["reason"] == "seed 1: ValueError: bad seed (model.py:7 in forecast, forecast on 2010-12-31)"
     assert sorted(record["seed_digests"]) == ["0", "2"]
     assert sandbox("run", "seeded", "--plan", "--json").json["run"] == ["seeded next-day seed 1"]
 

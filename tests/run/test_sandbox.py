@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import platform
+import os
+import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -15,14 +17,19 @@ import pytest
 from conftest import ROOT
 
 from bench.errors import BenchError
-from bench.plugin.worker import JOIN_SESSION_KEYRING, KEYCTL
+from bench.plugin import landlock, refused
 from bench.registry.config import Limits, read_yaml
 from bench.run import sandbox as levels
 from bench.run.child import WorkerProcess
 from bench.run.stage import staged
 
 needs_bwrap = pytest.mark.skipif(levels.obstacle() is not None, reason=f"no sandbox here: {levels.obstacle()}")
-LEVELS = [pytest.param("require", marks=needs_bwrap, id="bubblewrap"), pytest.param("off", id="process")]
+needs_landlock = pytest.mark.skipif(not levels.landlock_works(), reason="the kernel has no Landlock, or no filters")
+LEVELS = [
+    pytest.param("bubblewrap", marks=needs_bwrap),
+    pytest.param("landlock", marks=needs_landlock),
+    pytest.param("process"),
+]
 
 TRIES = """
 import os, socket, sys, tempfile
@@ -51,6 +58,20 @@ def told(box, entry: str) -> dict[str, str]:
     """What `tries` has recorded."""
     records = box.run_json(entry)["measured"]["seeds"]["0"]["records"]
     return {key.removeprefix("try_"): value for record in records for key, value in record.items()}
+
+
+@pytest.fixture
+def at_level(sandbox, monkeypatch):
+    """Has the throw-away benchmark run at a level, with other limits."""
+
+    def set_to(level: str, **limits):
+        if level == "landlock":
+            monkeypatch.setattr(levels, "obstacle", lambda: "name spaces are forbidden")
+        use = {"bubblewrap": "require", "landlock": "auto", "process": "off"}[level]
+        sandbox.settings["limits"] |= {"sandbox": use, **limits}
+        sandbox.write_settings()
+
+    return set_to
 
 
 @pytest.fixture
@@ -141,10 +162,10 @@ def test_it_can_write_in_its_working_directory_alone_and_leaves_nothing(shut_in)
 
 
 BOMB = """
-import os
+import ctypes, os
 class Model(Forecaster):
     def forecast(self, history):
-        open("/proc/self/comm", "w").write("volmark-bomb")
+        ctypes.CDLL(None).prctl(15, b"volmark-bomb")  # its name
         while True:
             try:
                 os.fork()
@@ -154,9 +175,8 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_a_fork_bomb_is_a_failed_record(sandbox, use):
-    sandbox.settings["limits"] |= {"sandbox": use, "processes": 8, "memory_mb": 100_000, "forecast_seconds": 20}
-    sandbox.write_settings()
+def test_a_fork_bomb_is_a_failed_record(sandbox, at_level, use):
+    at_level(use, processes=8, memory_mb=100_000, forecast_seconds=20)
     sandbox.add_entry("bomb", BOMB)
     assert sandbox("run", "bomb", "mean").code == 1
     assert sandbox.run_json("bomb")["reason"] == "ran more than 8 processes at once"
@@ -174,9 +194,8 @@ def alive(name: str) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_a_signal_to_its_own_process_is_told_by_name(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_a_signal_to_its_own_process_is_told_by_name(sandbox, at_level, use):
+    at_level(use)
     sandbox.add_entry(
         "suicide", "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.kill(os.getpid(), 9)"
     )
@@ -225,9 +244,8 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_gigabytes_on_stdout_from_a_child_are_cut_off(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_gigabytes_on_stdout_from_a_child_are_cut_off(sandbox, at_level, use):
+    at_level(use)
     sandbox.add_entry(
         "flood",
         "import os\nclass Model(Forecaster):\n    def forecast(self, h):\n        os.system('yes')\n",
@@ -262,18 +280,16 @@ class Model(Forecaster):
 
 
 @pytest.mark.parametrize("use", LEVELS)
-def test_the_level_is_recorded_and_shown(sandbox, use):
-    sandbox.settings["limits"]["sandbox"] = use
-    sandbox.write_settings()
+def test_the_level_is_recorded_and_shown(sandbox, at_level, use):
+    at_level(use)
     assert sandbox("run").code == 0
-    level = "bubblewrap" if use == "require" else "process"
     seed = sandbox.run_json("flat")["measured"]["seeds"]["0"]
-    assert seed["isolation"] == level
+    assert seed["isolation"] == use
     assert 10 < seed["peak_memory_mb"] < 400  # of Python, not of what starts it
     rows = sandbox("show", "flat", "--json").json["results"]
-    assert {row["isolation"] for row in rows} == {level}
+    assert {row["isolation"] for row in rows} == {use}
     board = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
-    assert f"Isolation: {level}." in " ".join(board.split())
+    assert f"Isolation: {use}." in " ".join(board.split())
 
 
 def test_a_record_without_a_level_can_still_be_read(sandbox):
@@ -288,6 +304,19 @@ def test_a_record_without_a_level_can_still_be_read(sandbox):
     assert "Isolation:" not in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
 
 
+@needs_landlock
+def test_rows_of_different_levels_say_so_on_the_board(sandbox, at_level):
+    at_level("landlock")
+    assert sandbox("run", "flat").code == 0
+    at_level("process")
+    assert sandbox("run", "mean").code == 0
+    text = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert any(line.startswith("| `flat`") and " landlock |" in line for line in lines)
+    assert any(line.startswith("| `mean`") and " process |" in line for line in lines)
+    assert "Isolation:" not in text
+
+
 @pytest.fixture
 def without_bwrap(monkeypatch):
     """A machine on which bubblewrap is not installed."""
@@ -297,8 +326,16 @@ def without_bwrap(monkeypatch):
     levels.trial.cache_clear()
 
 
-def test_without_bubblewrap_entries_run_at_the_weaker_level(sandbox, without_bwrap):
-    assert levels.level("auto") == levels.level("off") == levels.PROCESS
+@needs_landlock
+def test_without_bubblewrap_entries_run_in_landlock(sandbox, without_bwrap):
+    assert levels.level("auto") == "landlock"
+    assert sandbox("run", "flat", "mean").code == 0
+    assert sandbox.run_json("flat")["measured"]["seeds"]["0"]["isolation"] == "landlock"
+
+
+def test_without_either_entries_run_at_the_weakest_level(sandbox, without_bwrap, monkeypatch):
+    monkeypatch.setattr(levels, "landlock_works", lambda: False)
+    assert levels.level("auto") == levels.level("off") == "process"
     assert sandbox("run", "flat", "mean").code == 0
     assert sandbox.run_json("flat")["measured"]["seeds"]["0"]["isolation"] == "process"
 
@@ -322,7 +359,7 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
     levels.trial.cache_clear()
     try:
         assert levels.obstacle() == "bwrap: No permissions"
-        assert levels.level("auto") == levels.PROCESS
+        assert levels.level("auto") != "bubblewrap"
     finally:
         levels.trial.cache_clear()
 
@@ -330,7 +367,7 @@ def test_a_bubblewrap_that_may_not_work_is_found_out_by_trying(monkeypatch, tmp_
 @needs_bwrap
 def test_closing_waits_until_everything_inside_has_ended(tmp_path):
     with staged({}) as stage:
-        worker = WorkerProcess(stage, Limits(sandbox="require"), [])
+        worker = WorkerProcess(stage, Limits(), [], "bubblewrap")
         inside = psutil.Process(worker._process.pid).children(recursive=True)
         worker.close()
         worker.close()
@@ -377,46 +414,155 @@ def test_its_working_directory_is_none_of_the_disk_and_has_a_size(shut_in):
         "hoarder",
         tries(
             size="(s := os.statvfs('.')).f_blocks * s.f_frsize",
-            so_many="[os.memfd_create('more') for _ in range(300)]",
+            nameless="os.memfd_create('more')",
             same="Path.home() == Path(tempfile.gettempdir()) == Path.cwd()",
         ),
     )
     assert shut_in("run", "hoarder").code == 0
     assert told(shut_in, "hoarder") == {
-        "size": str(levels.TEMPORARY_BYTES), "so_many": "stopped: OSError", "same": "True"
+        "size": str(levels.TEMPORARY_BYTES), "nameless": "stopped: OSError", "same": "True"
     }  # fmt: skip
 
 
-KEYS = """
-import ctypes, platform
-LIBC = ctypes.CDLL(None)
-ADD = {"x86_64": 248, "aarch64": 217}[platform.machine()]
-SESSION = ctypes.c_int(-3)
-
-class Model(Forecaster):
-    def forecast(self, history):
-        if not hasattr(self, "told"):
-            self.told = True
-            self.record(key=LIBC.syscall(ADD, b"user", b"volmark-note", b"seen", 4, SESSION))
-        return history.variance[-1]
+FLAKY = """#!/bin/sh
+n=$(cat {count} 2>/dev/null || echo 0)
+echo $((n + 1)) > {count}
+[ "$n" -ge {fine} ] && echo 'bwrap: No permissions' >&2 && exit 1
+exec {real} "$@"
 """
 
 
-@pytest.mark.parametrize("use", LEVELS)
-def test_a_run_leaves_no_key_for_the_next_one(sandbox, use):
-    machine = platform.machine()
-    if machine not in KEYCTL or ctypes.CDLL(None).syscall(KEYCTL[machine], JOIN_SESSION_KEYRING, None) == -1:
-        pytest.skip("the kernel keeps no keys here")
-    sandbox.settings["limits"]["sandbox"] = use
+@needs_bwrap
+@pytest.mark.parametrize("fine", [1, 2])
+def test_a_sandbox_that_fails_in_the_middle_of_a_run_fails_rows_and_lets_none_out(sandbox, monkeypatch, tmp_path, fine):
+    """bubblewrap works when the level is found out, for the first worker too, and then no more."""
+    real = shutil.which("bwrap")
+    (tmp_path / "bwrap").write_text(FLAKY.format(count=tmp_path / "count", fine=fine, real=real))
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    levels.trial.cache_clear()
+    try:
+        assert sandbox("run", "--jobs", "1").code == 1
+        reached = {}
+        for entry in ("flat", "mean"):
+            record = sandbox.run_json(entry)
+            reached[entry] = [seed["isolation"] for seed in record.get("measured", {}).get("seeds", {}).values()]
+            if record["state"] == "failed":
+                assert "during start" in record["reason"]
+        assert sorted(reached.values()) == [[], ["bubblewrap"]] if fine == 2 else [[], []]
+    finally:
+        levels.trial.cache_clear()
+
+
+def test_workers_that_start_at_once_are_told_of_one_level(monkeypatch):
+    """Whoever asks second waits for what the first one finds out, and tries nothing again."""
+    tries = []
+
+    def slow(options):
+        tries.append(options)
+        time.sleep(0.2)
+        return None if len(tries) == 1 else "bwrap: no more"
+
+    monkeypatch.setattr(levels, "trial", cache(slow))
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: levels.level("auto"), range(4))) == {"bubblewrap"}
+    assert len(tries) == 1
+
+
+def test_a_try_that_failed_for_another_reason_does_not_lead_to_a_weaker_sandbox(monkeypatch):
+    monkeypatch.setattr(levels, "trial", lambda options: "bwrap cannot be started: timed out" if options else None)
+    assert levels.obstacle() == "bwrap cannot be started: timed out"
+
+
+@needs_landlock
+@pytest.mark.parametrize("use", [pytest.param("bubblewrap", marks=needs_bwrap), "landlock"])
+def test_a_worker_that_does_not_reach_its_level_is_a_failed_row(sandbox, at_level, monkeypatch, use):
+    """The kernel refuses the filter, as one would that has none."""
+    real = shutil.copytree
+
+    def copytree(source, target, **options):
+        copied = real(source, target, **options)
+        if Path(target).name == "plugin":
+            text = Path(refused.__file__).read_text()
+            (Path(target) / "refused.py").write_text(text.replace("control(PR_SET_SECCOMP,", "control(-1,"))
+        return copied
+
+    at_level(use)
+    monkeypatch.setattr(shutil, "copytree", copytree)
+    assert sandbox("run", "flat").code == 1
+    record = sandbox.run_json("flat")
+    assert record["failure"] == "isolation"
+    assert f"did not reach the level {use}" in record["reason"]
+
+
+@needs_landlock
+def test_landlock_keeps_files_and_the_network_out_of_reach(sandbox, at_level, monkeypatch, tmp_path):
+    secret = tmp_path / "bars.parquet"
+    secret.write_bytes(b"bars")
+    at_level("landlock")
+    sandbox.add_entry(
+        "prier",
+        tries(
+            bars=f"open({str(secret)!r}).read()",
+            repository=f"os.listdir({str(ROOT)!r})",
+            results=f"os.listdir({str(sandbox.root)!r})",
+            home="os.listdir('/root')" if os.geteuid() == 0 else f"os.listdir({str(Path.home())!r})",
+            others="[p for p in os.listdir('/proc')]",
+            parent="open(f'/proc/{os.getppid()}/mem', 'rb').read(1)",
+            tmp="Path('/tmp/note-to-myself').write_text('x')",
+            shm="Path('/dev/shm/note').write_text('x')",
+            code="Path(__file__).write_text('x')",
+            connect="socket.create_connection(('127.0.0.1', 9), timeout=1)",
+            resolve="socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+            unix="socket.socket(socket.AF_UNIX)",
+            kill="os.kill(os.getppid(), 0)",
+            work="Path('here').write_text('x') and os.listdir('.')",
+            temporary="tempfile.TemporaryFile().write(b'x')",
+        ),
+    )
+    assert sandbox("run", "prier").code == 0
+    found = told(sandbox, "prier")
+    assert found.pop("work") == "['here']"
+    assert found.pop("temporary") == "1"
+    if landlock.version() < landlock.SCOPES_FROM:
+        found.pop("kill")
+    assert all(value.startswith("stopped") for value in found.values()), found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("use", ["landlock", "process"])
+def test_the_memory_of_the_harness_cannot_be_read(sandbox, at_level, use):
+    """Of the same user, root among them: a worker has none of its rights."""
+    at_level(use)
+    code = tries(
+        memory=f"open('/proc/{os.getpid()}/mem', 'rb').seek(0)",
+        places=f"open('/proc/{os.getpid()}/maps').read(100) or 1 / 0",
+        rights="[l for l in open('/proc/self/status') if l.startswith('CapEff')][0].split()[1].strip('0') or 'none'",
+    )
+    sandbox.add_entry("reader", code)
+    assert sandbox("run", "reader").code == 0
+    found = told(sandbox, "reader")
+    assert found["memory"].startswith("stopped")
+    assert found["places"].startswith("stopped")
+    assert found["rights"] == "none"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_packages_of_its_own_ask_for_a_sandbox_also_where_it_is_off(monkeypatch, works):
+    monkeypatch.setattr(levels, "landlock_works", lambda: works)
+    assert levels.level("off") == "process"
+    assert levels.level("off", own_packages=True) == ("landlock" if works else "process")
+
+
+def test_packages_of_its_own_do_not_run_unshut(sandbox, monkeypatch):
+    monkeypatch.setattr(levels, "landlock_works", lambda: False)
+    sandbox.settings["limits"]["sandbox"] = "off"
     sandbox.write_settings()
-    keys = []
-    for entry in ("writer", "reader"):
-        sandbox.add_entry(entry, f"{KEYS}\n# {entry}\n")  # the same code would be run once
-        assert sandbox("run", entry).code == 0
-        (record,) = sandbox.run_json(entry)["measured"]["seeds"]["0"]["records"]
-        keys.append(record["key"])
-    assert min(keys) > 0
-    assert keys[0] != keys[1]  # the same number is the same key: the first run's, seen by the second
+    family = sandbox.add_entry("own", "class Model(Forecaster):\n    pass\n")
+    (family / "requirements.txt").write_text("greeting\n")
+    assert sandbox("run", "own").code == 1
+    assert sandbox.run_json("own")["failure"] == "isolation"
+    assert "neither bubblewrap nor Landlock" in sandbox.run_json("own")["reason"]
 
 
 def test_off_may_be_written_without_quotes(tmp_path):

@@ -249,7 +249,7 @@ def _reproduced(card: Card) -> str:
 COSTS: list[tuple[str, Callable[[Card], str]]] = [
     ("entry", lambda card: _entry(card) + (" †" if card.warnings else "")),
     ("version", lambda card: card.version),
-    ("runs", lambda card: str(card.runs)),
+    ("runs", lambda card: f"{card.runs} ({card.failures} failed before)" if card.failures else str(card.runs)),
     ("reads", lambda card: " + ".join(READS[name] for name in card.reads)),
     ("refit every", lambda card: NONE if card.refit is None else str(card.refit)),
     ("seeds", lambda card: str(card.seeds)),
@@ -258,12 +258,12 @@ COSTS: list[tuple[str, Callable[[Card], str]]] = [
     ("fit s", lambda card: f"{card.fit_seconds:.1f}"),
     ("ms per origin", lambda card: f"{card.forecast_ms:.2f}"),
     ("peak MB", lambda card: f"{card.peak_memory_mb:.0f}"),
+    ("isolation", lambda card: " and ".join(card.isolation) or NONE),
     ("forecasts", _reproduced),
 ]
 
 
 def _costs(board: Board) -> str:
-    several = any(card.seeds > 1 for card in board.cards)
     notes = [
         f"† {card.entry}: {card.warnings} warning{'s' if card.warnings > 1 else ''} in its run record."
         for card in board.cards if card.warnings
@@ -272,13 +272,11 @@ def _costs(board: Board) -> str:
         notes.append(f"Made on {'; '.join(machines)}.")
     made_again = _grouped(board, lambda card: card.reproduced_on if any(card.reproduced.values()) else None)
     notes += [f"Reproduced on {plain_text(on)}: {', '.join(names)}." for on, names in made_again]
-    levels = _grouped(board, lambda card: " and ".join(card.isolation) or None)
-    if len(levels) == 1 and len(levels[0][1]) == len(board.cards):
-        notes.append(f"Isolation: {levels[0][0]}.")
-    elif levels:
-        told = (f"{level} for {', '.join(names)}" for level, names in levels)
-        notes.append(f"Isolation: {'; '.join(told)}.")
-    return "\n\n".join([as_table(board.cards, [each for each in COSTS if several or each[0] != "± seeds"]), *notes])
+    levels = {" and ".join(card.isolation) for card in board.cards}
+    if len(levels) == 1:
+        notes += [f"Isolation: {level}." for level in levels if level]
+    shown = {"± seeds": any(card.seeds > 1 for card in board.cards), "isolation": len(levels) > 1}
+    return "\n\n".join([as_table(board.cards, [each for each in COSTS if shown.get(each[0], True)]), *notes])
 
 
 def _grouped(board: Board, what: Callable[[Card], str | None]) -> list[tuple[str, list[str]]]:
