@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -22,6 +21,7 @@ from bench.errors import BenchError
 from bench.plugin import landlock, refused
 from bench.plugin.shut import BUBBLEWRAP, LANDLOCK, PROCESS, Shut
 from bench.registry.config import SandboxUse
+from bench.run.stage import staged
 
 SYSTEM = (
     "/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
@@ -34,7 +34,6 @@ TEMPORARY_BYTES = 256 << 20
 NO_NESTING = ("--unshare-user", "--disable-userns")
 """No name spaces within the sandbox: bubblewrap knows how to forbid them since 0.8."""
 PROBE_SECONDS = 10
-SCRATCH = "volmark-probe-"
 FILTERS = "/proc/sys/kernel/seccomp/actions_avail"
 """There where the kernel filters system calls."""
 ABOUT_DEVICES = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/sys/module/nvidia")
@@ -92,9 +91,7 @@ def trial(options: tuple[str, ...]) -> str | None:
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
     probe = Path(refused.__file__).read_text(encoding="utf-8") + "\nrefuse(network=True)\n"
-    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:
-        stage = Path(folder)
-        (stage / "work").mkdir()
+    with staged({}) as stage:
         command = _command(options, [interpreter(), "-P", "-s", "-S", "-c", probe], stage, [])
         try:
             ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
