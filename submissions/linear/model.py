@@ -69,7 +69,7 @@ class LogLinear(Forecaster):
         x = self.inputs(history, slice(None))
         rows = usable(learnt, x, y)
         self.estimates: Linear = self.regress(x[rows], y[rows])
-        self.record(fitted=str(history.dates[-1]), rows=int(rows.sum()), parameters=x.shape[-1] + 1)
+        self.record(fitted=str(history.dates[-1]), rows=int(rows.sum()), parameters=self.estimates.size)
 
     def forecast(self, history: History) -> Array:
         """Return the expected variance that the regression in logs implies, `(n_symbols,)`."""

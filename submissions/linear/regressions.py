@@ -18,6 +18,11 @@ class Linear:
     slopes: Array
     residual_var: Array
 
+    @property
+    def size(self) -> int:
+        """Return how many numbers a regression has: each symbol's, or those of all where they share slopes."""
+        return self.slopes.shape[-1] + (1 if self.slopes.ndim == 2 else len(self.intercepts))
+
     def at(self, x: Array) -> Array:
         """Return the fitted values `(..., n_symbols)` of features `(..., n_symbols, k)`."""
         return self.intercepts + (x * self.slopes).sum(axis=-1)

@@ -53,6 +53,7 @@ def test_pooled_is_least_squares_with_an_intercept_for_every_symbol():
     assert np.allclose([*found.intercepts, *found.slopes], known.params, rtol=1e-10)
     assert np.allclose(found.at(x), known.fittedvalues.reshape(y.shape))
     assert found.residual_var.mean() == pytest.approx(known.mse_resid)
+    assert (found.size, regressions.each_symbol(x, y).size) == (7, 5)
 
 
 def test_a_column_that_says_nothing_new_changes_no_forecast():
