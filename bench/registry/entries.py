@@ -64,6 +64,8 @@ class Row(Base):
     tuned_on: Name | None = None
     constant: bool = False
     tolerance: float = Field(default=1e-9, ge=0, le=1)
+    twin: Name | None = None
+    configurations_tried: Annotated[StrictInt, Field(ge=1)] | Literal["not counted"] = "not counted"
 
     @field_validator("reads")
     @classmethod
