@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from arch.data import sp500
+from families import enter
 
 from bench.plugin import Forecaster, PathForecaster, PerSymbol, Task, example_history, recursions
 from bench.plugin.history import History, Tape
@@ -18,7 +18,8 @@ from bench.plugin.tasks import ONE_STEP, rows_inside, target, trailing_mean
 from bench.registry.entries import discover
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
-sys.path.append(str(SUBMISSIONS / "garch"))  # its modules import each other by name, as in a worker
+FAMILY = "garch"  # whose modules import each other by name, as in a worker; the others have one each
+enter(SUBMISSIONS / FAMILY)
 PATH = Task("path", ahead=21)
 NEXT, WEEK, MONTH = Task("next-day", ahead=1), Task("week-ahead", ahead=5), Task("month-ahead", ahead=21)
 FIT_START = 30

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cmath
 import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from arch import arch_model
 from arch.data import sp500
+from families import enter
 
 from bench.data.load import load_panel
 from bench.errors import DataError
@@ -22,13 +22,13 @@ from bench.registry.config import Registry
 from bench.registry.entries import discover
 
 ROOT = Path(__file__).parents[2]
-FAMILY = ROOT / "submissions" / "garch"
-sys.path.append(str(FAMILY))  # its modules import each other by name, as in a worker
+FAMILY = "garch"
+enter(ROOT / "submissions" / FAMILY)
 
 import likelihood  # noqa: E402
 import polish  # noqa: E402
 
-SPEC = importlib.util.spec_from_file_location("garch_model", FAMILY / "model.py")
+SPEC = importlib.util.spec_from_file_location("garch_model", ROOT / "submissions/garch/model.py")
 garch = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(garch)
 

@@ -16,6 +16,7 @@ SPEC = importlib.util.spec_from_file_location("gbt", Path(__file__).parents[2] /
 gbt = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(gbt)
 
+FAMILY = "gbt"
 SETTINGS = {"learning_rate": 0.1, "num_leaves": 4, "min_data_in_leaf": 20, "bagging_freq": 1, "bagging_fraction": 0.5}
 
 

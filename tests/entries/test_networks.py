@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from families import enter
 
 from bench.plugin import Task, example_history
 from bench.plugin.history import PANEL_FIELDS, Tape
@@ -16,7 +16,8 @@ from bench.registry.entries import discover
 
 torch = pytest.importorskip("torch")
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
-sys.path.insert(0, str(SUBMISSIONS / "networks"))  # before other families: each has a `model`
+FAMILY = "networks"
+enter(SUBMISSIONS / FAMILY)
 
 import features  # noqa: E402 - a family's modules import each other by name, from its folder
 import garch_guide  # noqa: E402

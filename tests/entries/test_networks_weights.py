@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from families import enter
 
 torch = pytest.importorskip("torch")
-sys.path.insert(0, str(Path(__file__).parents[2] / "submissions" / "networks"))
+FAMILY = "networks"
+enter(Path(__file__).parents[2] / "submissions" / FAMILY)
 
 from model import PerSymbol, TsMixer  # noqa: E402 - a family's modules, from its folder
 

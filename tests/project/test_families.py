@@ -23,7 +23,7 @@ def collected(folder) -> str:
 
 def test_families_do_not_meet_and_one_without_its_packages_is_left_out(tmp_path):
     (tmp_path / "submissions").mkdir()
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT / 'tests'}\n")
     shutil.copy(ROOT / "submissions/conftest.py", tmp_path / "submissions")
     for name in ("one", "two", "three"):
         family = tmp_path / "submissions" / name
