@@ -188,7 +188,7 @@ def try_entry(
     >>> class LastMonth(Forecaster):
     ...     def forecast(self, history):
     ...         return history.variance[-22:].mean(axis=0)
-    >>> try_entry(LastMonth, dataset="indices", last=20).frame().shape
+    >>> try_entry(LastMonth, dataset="indices", last=20, say=lambda warning: None).frame().shape
     (40, 5)
     """
     from bench.run.trial import WARNING, trial_of

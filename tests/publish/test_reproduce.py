@@ -177,7 +177,7 @@ def test_what_has_no_results_cannot_be_reproduced(sandbox):
     assert (outcome.code, outcome.out) == (2, "")
     assert "flat has no published forecasts on tiny official to compare with" in outcome.err
     assert "no entry `flta` (did you mean `flat`?)" in sandbox("reproduce", "flta").err
-    assert "--date 3.4.: write it as 20" in sandbox("reproduce", "flat", "--date", "3.4.").err
+    assert "3.4. is no day: write it as 20" in sandbox("reproduce", "flat", "--date", "3.4.").err
     assert "no task `next` (did you mean `next-day`?)" in sandbox("reproduce", "flat", "--task", "next").err
 
 
