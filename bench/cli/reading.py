@@ -12,6 +12,7 @@ from bench import api
 from bench.cli import common
 from bench.cli.common import Context, examples, say, show, show_json, table
 from bench.registry.workspace import is_path
+from bench.store import Trouble
 
 app = typer.Typer(rich_markup_mode=None)
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
@@ -164,5 +165,9 @@ def show_(
     for i, card in enumerate(cards):
         outcomes = card.pop("results")
         show(("\n" if i else "") + "\n".join(f"{key:14}{value}" for key, value in card.items() if value))
+        troubles = {f"{row['dataset']} {row['split']} {row['task']}": row.pop("trouble") for row in outcomes}
         if outcomes:
             show("\n" + table(outcomes))
+        for what, trouble in troubles.items():
+            if trouble and (lines := Trouble(**trouble).lines):
+                show("\n".join([f"\nfailed: {what}", *(f"  {line}" for line in lines)]))

@@ -22,6 +22,7 @@ from bench.audit.checks import (
     SAME,
     SEEDS,
     SHAPES,
+    SIZE,
     WRITES,
 )
 from bench.audit.panels import ground_of, plant, replaced
@@ -65,6 +66,16 @@ FAULTY: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "forecasts NaN": (MODEL + "        return np.full(3, np.nan)\n", {}, POSITIVE, "is NaN"),
     "has the wrong shape": (MODEL + "        return history.variance[-2:]\n", {}, SHAPES, "expected (3,)"),
     "is slow": ("import time\n" + MODEL + "        time.sleep(9)\n", {}, LIMITS, "took longer than 2 s"),
+    "forecasts annualised percent": (
+        MODEL + "        return 100 * np.sqrt(252 * history.variance.mean(axis=0))\n", {},
+        SIZE, "an annualised volatility in percent",
+    ),
+    "forecasts variance of percent": (
+        MODEL + "        return 1e4 * history.variance.mean(axis=0)\n", {}, SIZE, "a variance of percent returns",
+    ),
+    "forecasts volatility": (
+        MODEL + "        return np.sqrt(history.variance.mean(axis=0))\n", {}, SIZE, "a daily volatility instead",
+    ),
     "lacks a module": ("import no_such_thing\n" + MODEL + LAST, {}, RUNS, "name it in a requirements.txt"),
     "says nothing of itself": (MODEL + LAST, {"description": " "}, METADATA, "entries: odd: description is empty"),
 }  # fmt: skip
@@ -86,7 +97,7 @@ def test_a_fault_fails_its_check_and_says_what_to_change(sandbox, fault):
     assert outcome.code == 1
     assert "not passed: odd" in outcome.err
     assert message in failed(outcome).get(check, ""), outcome.out
-    beside = {FUTURE: {DATA}}.get(check, set())  # a look at a planted file is seen too
+    beside = {FUTURE: {DATA, SIZE}}.get(check, set())  # a look at a planted file is seen too, and bars are no variances
     assert set(failed(outcome)) <= {check} | beside
 
 
