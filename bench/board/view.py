@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import pandas as pd
 from bench.board.compare import Comparison, Part, as_figure, as_text, compare
 from bench.board.gather import TaskScores, gather
 from bench.board.model import Board, Row, TaskTable
-from bench.board.render.figures import draw, draw_forecasts
+from bench.board.render.figures import draw_forecasts, draw_one
 from bench.board.render.latex import DEFAULT, render_latex
 from bench.board.render.markdown import render, render_headline
+from bench.board.render.style import FORMS
 from bench.board.writing import current_board
 from bench.errors import BenchError, did_you_mean
 from bench.files import write_atomic
@@ -35,14 +38,23 @@ class Text(str):
 
 @dataclass(frozen=True)
 class Figure:
-    """An SVG; a notebook shows it."""
+    """A figure; a notebook shows its SVG. `draw` makes a file of one of `FORMS` of it."""
 
-    svg: bytes
+    draw: Callable[[str], bytes]
+
+    @property
+    def svg(self) -> bytes:
+        """The SVG."""
+        return self.draw("svg")
 
     def save(self, path: Path | str) -> Path:
-        """Write the file."""
-        write_atomic(Path(path), self.svg)
-        return Path(path)
+        """Write the file, by its ending: `.svg`, `.png` or `.pdf`; a `BenchError` for another one."""
+        path = Path(path)
+        form = path.suffix.lower().removeprefix(".")
+        if form not in FORMS:
+            raise BenchError(f"{path}: a figure is written as .{', .'.join(FORMS)}: give its name one of these endings")
+        write_atomic(path, self.draw(form))
+        return path
 
     def _repr_svg_(self) -> str:
         return self.svg.decode()
@@ -71,7 +83,7 @@ class ComparedPair:
 
     def figure(self) -> Figure:
         """The cumulated difference over time, and the difference by symbol."""
-        return Figure(as_figure(self.result))
+        return Figure(partial(as_figure, self.result))
 
     def __repr__(self) -> str:
         return self.summary()
@@ -104,6 +116,25 @@ class LoadedBoard:
         lines = [line for table in tables for row in table.rows for line in _lines(self.board, table.task, row)]
         return pd.DataFrame(lines, columns=COLUMNS)
 
+    def only(self, entries: Sequence[str]) -> LoadedBoard:
+        """The board with the rows of these entries alone; tiers and tests stay those beside all others."""
+        known = {card.entry for card in self.board.cards}
+        for name in entries:
+            if name not in known:
+                raise BenchError(f"no `{name}` on this board{did_you_mean(name, known)}")
+        tables = [_only(table, entries) for table in self.board.tables]
+        cards = [card for card in self.board.cards if card.entry in entries]
+        return replace(self, board=replace(self.board, tables=tables, cards=cards))
+
+    def by_symbol(self, symbol: str, task: str | None = None) -> list[dict[str, Any]]:
+        """The rows of a task (the headline where none is named) by the mean QLIKE of one symbol, beside that of all."""
+        if symbol not in self.board.symbols:
+            raise BenchError(f"this board has no symbol `{symbol}`{did_you_mean(symbol, self.board.symbols)}")
+        at = self.board.symbols.index(symbol)
+        rows = self._table(task or self.board.headline).rows
+        found = [{"entry": row.entry, f"QLIKE of {symbol}": row.symbol_qlike[at], "QLIKE": row.qlike} for row in rows]
+        return sorted(found, key=lambda row: math.inf if (value := row[f"QLIKE of {symbol}"]) is None else value)
+
     def compare(
         self, a: str, b: str, task: str | None = None, *, symbol: str | None = None, regime: str | None = None
     ) -> ComparedPair:
@@ -119,7 +150,7 @@ class LoadedBoard:
         """A figure of the headline task; `board.figures` has the names."""
         if name not in self.board.figures:
             raise BenchError(f"this board has no figure `{name}`{did_you_mean(name, self.board.figures)}")
-        return Figure(draw(replace(self.board, figures=[name]), gather(self.scope))[name])
+        return Figure(partial(draw_one, self.board, gather(self.scope), name))
 
     def markdown(self) -> Text:
         """The whole board."""
@@ -162,7 +193,15 @@ def forecasts_figure(scope: Scope, entry: str, task: str | None = None, symbol: 
     symbol = symbol or scope.dataset.market or scope.dataset.symbols[0]
     if symbol not in scores.cells.symbols:
         raise BenchError(f"{scope.dataset.id} has no symbol `{symbol}`{did_you_mean(symbol, scores.cells.symbols)}")
-    return Figure(draw_forecasts(scores, entry, symbol))
+    return Figure(partial(draw_forecasts, scores, entry, symbol))
+
+
+def _only(table: TaskTable, entries: Sequence[str]) -> TaskTable:
+    kept = [i for i, row in enumerate(table.rows) if row.entry in entries]
+    return replace(
+        table, rows=[table.rows[i] for i in kept], pair_p=[[table.pair_p[i][j] for j in kept] for i in kept],
+        absent=[each for each in table.absent if each.entry in entries],
+    )  # fmt: skip
 
 
 def _lines(board: Board, task: str, row: Row) -> list[dict[str, Any]]:

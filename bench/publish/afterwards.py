@@ -25,13 +25,12 @@ def sorted_out(tree: Tree, base: Path, failures: Iterable[Problem]) -> tuple[lis
     ledger where it is that of the base and lacks results that are new. What is gone stays a failure.
     """
     new = _new(tree, base / "results")
-    behind = {key.dataset for key in new}
+    before = ledger.finished(base / "results")
+    following = {key for key in new if _follows(before.get(key), tree.records[key])}
+    records = {key.place(tree.results).folder / "run.json" for key in following & set(tree.runs)}
+    behind = {key.dataset for key in following}
     behind |= {path.relative_to(tree.results).parts[0] for path, _ in to_vouch_for(tree, base)}
     ledger_kept = _same(tree.results / ledger.NAME, base / "results" / ledger.NAME)
-    before = ledger.finished(base / "results")
-    records = {
-        key.place(tree.results).folder / "run.json" for key in new if _follows(before.get(key), tree.runs.get(key))
-    }
     stay, boards, lines = [], set(), 0
     for problem in failures:
         path = tree.registry.root / problem.file
@@ -61,9 +60,9 @@ def _new(tree: Tree, base: Path) -> set[Key]:
     return {key for key, run in tree.records.items() if old.get(key) != (run.state, run.identity, run.digest)}
 
 
-def _follows(old: store.Run | None, run: store.Run | None) -> bool:
-    """Whether a finished result can follow on that of the base: there was none, or this is another version."""
-    return run is not None and (old is None or (run.version, run.protocol) != (old.version, old.protocol))
+def _follows(old: store.Run | None, run: store.Run) -> bool:
+    """Whether a result can follow on the finished one of the base: there was none, or this is another version."""
+    return old is None or (run.version, run.protocol) != (old.version, old.protocol)
 
 
 def _board_of(tree: Tree, path: Path) -> Path | None:

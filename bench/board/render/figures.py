@@ -20,6 +20,7 @@ from bench.board.model import Board, TaskTable
 from bench.board.render.numbers import probability
 from bench.board.render.style import COLOURS, DASHES, GREY, LIGHT, matrix, new_figure, render_figure
 from bench.board.render.training import attention_of, curves_of, draw_attention, draw_training
+from bench.errors import BenchError
 from bench.stats import losses
 from bench.stats.regimes import CRISIS
 
@@ -85,6 +86,14 @@ def figure_names(board: Board, gathered: Gathered) -> list[str]:
     """The figures that a board has, in the order of the page."""
     it = _drawing(board, gathered)
     return [each.name for each in FIGURES.values() if it and each.applies(it)]
+
+
+def draw_one(board: Board, gathered: Gathered, name: str, form: str = "svg") -> bytes:
+    """One figure of a board, as a file of that form."""
+    it = _drawing(board, gathered)
+    if it is None:
+        raise BenchError(f"{board.dataset} {board.split}: there is nothing to draw")
+    return render_figure(partial(FIGURES[name].make, it), form)
 
 
 def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
@@ -178,8 +187,8 @@ def scatter(it: Drawing) -> Figure:
     return figure
 
 
-def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
-    """Returns the SVG of one entry on one symbol: realised and forecast volatility over time, and one on the other."""
+def draw_forecasts(scores: TaskScores, entry: str, symbol: str, form: str = "svg") -> bytes:
+    """Returns one entry on one symbol as a file: realised and forecast volatility over time, and on each other."""
 
     def make() -> Figure:
         figure, (over_time, against) = new_figure(9.6, 3.4, 1, 2, width_ratios=(2, 1))
@@ -189,7 +198,7 @@ def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
         against.set_ylabel("realised, % a year")
         return figure
 
-    return render_figure(make)
+    return render_figure(make, form)
 
 
 def _vols(scores: TaskScores, entry: str, symbol: str) -> Any:
