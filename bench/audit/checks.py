@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.audit.findings import Finding, Report
 from bench.audit.panels import Ground, plant, replaced
-from bench.audit.scores import Score, score_of, size
+from bench.audit.scores import score_of, size
 from bench.plugin import watch
 from bench.plugin.tasks import ONE_STEP, Task
 from bench.registry.config import Settings
@@ -33,7 +34,7 @@ from bench.store import Failure, FailureKind, Outcome, SeedCost, Trouble
 
 Array = NDArray[np.float64]
 
-METADATA, RUNS, SHAPES, POSITIVE = "metadata complete", "imports and runs", "shapes", "finite and positive"
+RUNS, SHAPES, POSITIVE = "imports and runs", "shapes", "finite and positive"
 SAME, SEEDS = "deterministic for a seed", "another seed differs"
 SIZE = "size"
 FUTURE, PAST, LIMITS = "the future does not matter", "the past does", "within limits of time and memory"
@@ -55,47 +56,6 @@ OUTSIDE = {
 
 MOST_TOLD = 5
 """Things that a line names of what was seen outside."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of a check; `passed` is None where it could not be told. `detail`: by what, or what to change."""
-
-    check: str
-    passed: bool | None
-    detail: str = ""
-
-
-@dataclass
-class Report:
-    """What was found of an entry on a dataset (None: before any data)."""
-
-    entry: str
-    dataset: str | None
-    findings: list[Finding] = field(default_factory=list)
-    scores: list[Score] = field(default_factory=list)
-    trouble: Trouble = field(default_factory=Trouble)
-    skipped: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether no finding speaks against it."""
-        return all(finding.passed for finding in self.findings)
-
-
-def metadata(entry: Entry) -> Report:
-    """Returns whether the fields that people read are filled in; that keys and types are right, reading has shown."""
-    submission, row = entry.submission, entry.row
-    texts = {
-        "authors: name": min(author.name.strip() for author in submission.authors),
-        "licence": submission.licence,
-        "description": submission.description,
-        "training_data": submission.training_data,
-        f"entries: {row.name}: description": row.description,
-    }
-    empty = [key for key, text in texts.items() if not text.strip()]
-    advice = f"submission.yaml: {', '.join(empty)} is empty: write a sentence" if empty else ""
-    return Report(entry.name, None, [Finding(METADATA, not empty, advice)])
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.audit.checks import METADATA, Finding, Report, check_on, metadata
+from bench.audit.checks import check_on
+from bench.audit.findings import Finding, Report
 from bench.audit.panels import Ground, ground_of
 from bench.audit.scores import Score, reference_scores
+from bench.audit.words import METADATA, metadata
 from bench.errors import BenchError
 from bench.registry.entries import Entry
 from bench.registry.workspace import Workspace, is_path

@@ -37,6 +37,8 @@ ResultsOption = Annotated[
     ),
 ]
 TasksOption = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")]
+PADDING = 2
+"""By how much tabulate makes a column wider than its head."""
 LEAST = 12
 """Characters that a column is cut to at most."""
 CORES = Workspace().cores
@@ -86,7 +88,7 @@ def fitted(rows: list[dict[str, Any]], width: int) -> str:
         return table(rows)
     first, *middle, last = [key for key in rows[0] if key != "version"]
     cut = [{first: row[first], **{key: _short(row[key], width // 5) for key in middle}} for row in rows]
-    room = width - sum(2 + max(len(key), *(len(str(row[key])) for row in cut)) for key in (first, *middle))
+    room = width - sum(2 + max(len(key) + PADDING, *(len(str(row[key])) for row in cut)) for key in (first, *middle))
     return table([{**row, last: _short(whole[last], room)} for row, whole in zip(cut, rows, strict=True)])
 
 

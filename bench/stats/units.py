@@ -65,6 +65,8 @@ def size(forecasts: Array, measure_var: Array, kind: str = "forecast_var", unit:
     >>> size(np.full(9, 16.0), np.full(9, 1e-4)).likely
     'an annualised volatility in percent'
     """
+    if not (np.isfinite(measure_var).any() and np.isfinite(forecasts).any()):
+        return None
     measure, middle = float(np.nanmedian(measure_var)), np.array(np.nanmedian(forecasts))
     if not measure > 0:
         return None
