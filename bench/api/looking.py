@@ -48,6 +48,22 @@ def load_board(
     return load(scope_of(dataset, split, study=study, results=results, root=root))
 
 
+def load_boards(*, results: Root = None, root: Root = None) -> list[LoadedBoard]:
+    """The boards of every dataset and split that has results, studies left aside.
+
+    >>> [board.scope.split for board in load_boards() if board.scope.dataset.id == "us21"]
+    ['development', 'official']
+    """
+    from bench.board.view import load
+    from bench.store import all_places
+
+    registry = Workspace.at(root).registry
+    folder = registry.results if results is None else Path(results).resolve()
+    places = [place for place in all_places(folder) if place.study is None and place.dataset in registry.dataset_ids()]
+    found = sorted({(place.dataset, place.split) for place in places})
+    return [load(scope_of(*each, results=folder, root=root)) for each in found]
+
+
 def write_board(
     dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
     root: Root = None, waiting: Callable[[], None] = lambda: None,

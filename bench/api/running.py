@@ -161,6 +161,7 @@ def _run(
     from bench.run.bars import publish_measure, refuse_other_bars
     from bench.run.execute import execute
     from bench.run.plan import plan as plan_of
+    from bench.run.sandbox import advice
 
     if executor not in EXECUTORS:
         raise BenchError(f"no executor `{executor}`{did_you_mean(executor, EXECUTORS)}")
@@ -170,6 +171,8 @@ def _run(
         todo = plan_of(campaign, chosen, tasks)
         for problem in todo.damaged:
             say(f"damaged, is run again: {problem}")
+        if todo.units and (lacking := advice(scope.settings.limits.sandbox)):
+            say(lacking)
         publish_measure(campaign)
         with watch(len(todo.units)) as listener:
             walker = EXECUTORS[executor](campaign, jobs or work.cores, listener)

@@ -35,6 +35,7 @@ def board(
     study: Annotated[str | None, typer.Option("--study", help="The board of a study, and its page.")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="Rows by the QLIKE of one symbol.")] = None,
     entries: Annotated[str | None, typer.Option("--entries", help="These rows alone: NAME,NAME.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Those of every dataset and split that has results.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Print every table.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -43,6 +44,9 @@ def board(
 
     root = context.obj.root
     where: dict[str, Any] = {"study": study, "results": results, "root": root}
+    if every:
+        _every(results, root, full, as_json)
+        return
     if check:
         scope = api.scope_of(dataset, split, **where)
         _verdict(api.check_board(dataset, split, **where), str(scope.folder / "leaderboard.json"), as_json)
@@ -65,6 +69,19 @@ def board(
         reading = api.agreement(found, against, root=root)
         say(reading.summary)
         _verdict(reading.gaps, str(against), False)
+
+
+def _every(results: Path | None, root: Path | None, full: bool, as_json: bool) -> None:
+    from bench.board.writing import plain
+
+    boards = api.load_boards(results=results, root=root)
+    if as_json:
+        show_json([plain(each.board) for each in boards])
+        return
+    for i, each in enumerate(boards):
+        if i:
+            show("")
+        show(each.markdown()) if full else common.show_board(each)
 
 
 def _printed(row: dict[str, Any]) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
+from bench.run import sandbox as levels
+
 
 @pytest.mark.parametrize("command", [["run"], ["board"], ["list"], ["show"], ["data"], ["data", "check"], []])
 def test_every_help_ends_with_examples(sandbox, command):
@@ -119,6 +121,25 @@ def test_variants_of_a_study_are_compared_where_the_study_is(sandbox):
     assert by_name.code == 0, by_name.err
     assert by_name.json == sandbox("compare", first, second, "--study", "trials", "--json").json
     assert [row["study"] for row in sandbox("list", "studies", "--json").json] == ["trials"]
+
+
+def test_every_board_there_is(sandbox):
+    assert sandbox("board", "--all").out == ""
+    assert sandbox("run").code == sandbox("run", "--split", "development").code == 0
+    shown = sandbox("board", "--all").out
+    assert shown.index("tiny development, next-day") < shown.index("tiny official, next-day")
+    assert [board["split"] for board in sandbox("board", "--all", "--json").json] == ["development", "official"]
+
+
+def test_a_run_without_a_sandbox_says_how_to_get_one(sandbox, monkeypatch):
+    monkeypatch.setattr(levels, "obstacle", lambda: "bwrap is not installed")
+    first = sandbox("run", "flat").err
+    assert "no bubblewrap here (bwrap is not installed): entries run at the level `" in first
+    assert "apt-get install bubblewrap" in first
+    assert "no bubblewrap" not in sandbox("run", "flat").err, "nothing is run"
+    sandbox.settings["limits"]["sandbox"] = "off"
+    sandbox.write_settings()
+    assert "no bubblewrap" not in sandbox("run", "mean").err, "that was chosen"
 
 
 def test_board_json_is_the_table(sandbox):
