@@ -150,7 +150,7 @@ def test_fault_names_dataset_symbol_day_rule_and_cure(fault: str) -> None:
 
 def test_all_that_symbols_lack_is_one_message() -> None:
     bars = without("BB", "2020-01-02", "2020-01-08")
-    third = long_bars().assign(symbol="CC")
+    third = without("BB", *map(str, DAYS)).assign(symbol="CC")
     third = third[~third["date"].isin(pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-09"]))]
     with pytest.raises(DataError) as caught:
         build(pd.concat([bars, third]), symbols=["AA", "BB", "CC"])
