@@ -14,7 +14,7 @@ import pandas as pd
 from bench.board.compare import Comparison, Part, as_figure, as_text, compare
 from bench.board.gather import TaskScores, gather
 from bench.board.model import Board, Row, TaskTable
-from bench.board.render.figures import draw_forecasts, draw_one
+from bench.board.render.figures import draw, draw_forecasts
 from bench.board.render.latex import DEFAULT, render_latex
 from bench.board.render.markdown import render, render_headline
 from bench.board.render.style import FORMS
@@ -38,22 +38,24 @@ class Text(str):
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure; a notebook shows its SVG. `draw` makes a file of one of `FORMS` of it."""
+    """A figure; a notebook shows its SVG. `draw` makes a file of one of `FORMS` of it, where there is more than SVG."""
 
-    draw: Callable[[str], bytes]
+    svg: bytes
+    draw: Callable[[str], bytes] | None = None
 
-    @property
-    def svg(self) -> bytes:
-        """The SVG."""
-        return self.draw("svg")
+    @classmethod
+    def of(cls, draw: Callable[[str], bytes]) -> Figure:
+        """One that is drawn in every form."""
+        return cls(draw("svg"), draw)
 
     def save(self, path: Path | str) -> Path:
-        """Write the file, by its ending: `.svg`, `.png` or `.pdf`; a `BenchError` for another one."""
+        """Write the file, by its ending: `.svg`, and `.png` or `.pdf` of what is drawn anew; a `BenchError` else."""
         path = Path(path)
-        form = path.suffix.lower().removeprefix(".")
-        if form not in FORMS:
-            raise BenchError(f"{path}: a figure is written as .{', .'.join(FORMS)}: give its name one of these endings")
-        write_atomic(path, self.draw(form))
+        form, known = path.suffix.lower().removeprefix("."), list(FORMS) if self.draw else ["svg"]
+        if form not in known:
+            said = ", ".join(f".{each}" for each in known)
+            raise BenchError(f"{path}: this figure is written as {said}: give its name such an ending")
+        write_atomic(path, self.draw(form) if self.draw and form != "svg" else self.svg)
         return path
 
     def _repr_svg_(self) -> str:
@@ -83,7 +85,7 @@ class ComparedPair:
 
     def figure(self) -> Figure:
         """The cumulated difference over time, and the difference by symbol."""
-        return Figure(partial(as_figure, self.result))
+        return Figure.of(partial(as_figure, self.result))
 
     def __repr__(self) -> str:
         return self.summary()
@@ -150,7 +152,7 @@ class LoadedBoard:
         """A figure of the headline task; `board.figures` has the names."""
         if name not in self.board.figures:
             raise BenchError(f"this board has no figure `{name}`{did_you_mean(name, self.board.figures)}")
-        return Figure(partial(draw_one, self.board, gather(self.scope), name))
+        return Figure(draw(replace(self.board, figures=[name]), gather(self.scope))[name])
 
     def markdown(self) -> Text:
         """The whole board."""
@@ -193,7 +195,7 @@ def forecasts_figure(scope: Scope, entry: str, task: str | None = None, symbol: 
     symbol = symbol or scope.dataset.market or scope.dataset.symbols[0]
     if symbol not in scores.cells.symbols:
         raise BenchError(f"{scope.dataset.id} has no symbol `{symbol}`{did_you_mean(symbol, scores.cells.symbols)}")
-    return Figure(partial(draw_forecasts, scores, entry, symbol))
+    return Figure.of(partial(draw_forecasts, scores, entry, symbol))
 
 
 def _only(table: TaskTable, entries: Sequence[str]) -> TaskTable:

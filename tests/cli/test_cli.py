@@ -109,7 +109,7 @@ def test_a_figure_is_written_by_its_ending(ran, tmp_path, ending, begins):
 def test_another_ending_is_refused(ran, tmp_path):
     outcome = ran("show", "flat", "--figure", str(tmp_path / "one.gif"))
     assert outcome.code == 2
-    assert "one.gif: a figure is written as .svg, .png, .pdf" in outcome.err
+    assert "one.gif: this figure is written as .svg, .png, .pdf" in outcome.err
 
 
 def test_variants_of_a_study_are_compared_where_the_study_is(sandbox):

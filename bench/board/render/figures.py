@@ -20,7 +20,6 @@ from bench.board.model import Board, TaskTable
 from bench.board.render.numbers import probability
 from bench.board.render.style import COLOURS, DASHES, GREY, LIGHT, matrix, new_figure, render_figure
 from bench.board.render.training import attention_of, curves_of, draw_attention, draw_training
-from bench.errors import BenchError
 from bench.stats import losses
 from bench.stats.regimes import CRISIS
 
@@ -86,14 +85,6 @@ def figure_names(board: Board, gathered: Gathered) -> list[str]:
     """The figures that a board has, in the order of the page."""
     it = _drawing(board, gathered)
     return [each.name for each in FIGURES.values() if it and each.applies(it)]
-
-
-def draw_one(board: Board, gathered: Gathered, name: str, form: str = "svg") -> bytes:
-    """One figure of a board, as a file of that form."""
-    it = _drawing(board, gathered)
-    if it is None:
-        raise BenchError(f"{board.dataset} {board.split}: there is nothing to draw")
-    return render_figure(partial(FIGURES[name].make, it), form)
 
 
 def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
