@@ -158,11 +158,21 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
             why = checker.why(each.outcome.failure, f" ({task.name}, {name})")
             report.findings = [*why, *_outside(list(outcomes.values()), failed_only=True)]
             return report
-    walks_as_is = {task: outcomes["as is", task, 0].outcome for task in checker.origins}
+    report.findings = _findings(checker, outcomes, head)
+    shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
+    report.scores = score_of(entry, ground, base.outcome, shown)
+    return report
+
+
+def _findings(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Walk], head: Task) -> list[Finding]:
+    """What walks that all came to their end say; `head` is the task that was walked in every way."""
+    entry, ground, settings = checker.entry, checker.ground, checker.settings
+    base = outcomes["as is", head, 0]
+    as_is = {task: outcomes["as is", task, 0].outcome for task in checker.origins}
     same = _deterministic(base, outcomes["again", head, 0])
-    report.findings = [
+    return [
         *(Finding(name, True) for name in (RUNS, SHAPES, POSITIVE)),
-        Finding(SIZE, *size(entry, ground, settings, walks_as_is)),
+        Finding(SIZE, *size(entry, ground, settings, as_is)),
         same,
         *([_seeds(base, outcomes["seed", head, 1])] if entry.row.seeds > 1 else []),
         _future(checker, outcomes) if same.passed else Finding(FUTURE, None, "make it deterministic first"),
@@ -170,9 +180,6 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
         _limits([each.outcome.cost for each in outcomes.values() if each.outcome.cost is not None], settings),
         *_outside(list(outcomes.values())),
     ]
-    shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
-    report.scores = score_of(entry, ground, base.outcome, shown)
-    return report
 
 
 def _deterministic(base: _Walk, again: _Walk) -> Finding:
