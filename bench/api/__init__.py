@@ -14,6 +14,7 @@ from bench.api.looking import (
     history,
     listed,
     load_board,
+    load_boards,
     scope_of,
     score,
     show,
@@ -25,7 +26,7 @@ from bench.api.running import EXECUTORS, RunReport, plan, run, run_study
 
 __all__ = [
     "EXECUTORS", "RunReport", "agreement", "check", "check_board", "check_data", "cite", "compare", "fetch",
-    "forecasts_figure", "freeze", "history", "identity", "init", "ledger", "listed", "load_board", "new", "plan",
-    "reproduce", "run", "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify",
+    "forecasts_figure", "freeze", "history", "identity", "init", "ledger", "listed", "load_board", "load_boards",
+    "new", "plan", "reproduce", "run", "run_study", "scope_of", "score", "show", "try_entry", "update_ledger", "verify",
     "verify_edition", "withdraw", "write_board",
 ]  # fmt: skip

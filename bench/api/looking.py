@@ -48,6 +48,22 @@ def load_board(
     return load(scope_of(dataset, split, study=study, results=results, root=root))
 
 
+def load_boards(*, results: Root = None, root: Root = None) -> list[LoadedBoard]:
+    """The boards of every dataset and split that has results, studies left aside.
+
+    >>> [board.scope.split for board in load_boards() if board.scope.dataset.id == "us21"]
+    ['development', 'official']
+    """
+    from bench.board.view import load
+    from bench.store import all_places
+
+    registry = Workspace.at(root).registry
+    folder = registry.results if results is None else Path(results).resolve()
+    places = [place for place in all_places(folder) if place.study is None and place.dataset in registry.dataset_ids()]
+    found = sorted({(place.dataset, place.split) for place in places})
+    return [load(scope_of(*each, results=folder, root=root)) for each in found]
+
+
 def write_board(
     dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
     root: Root = None, waiting: Callable[[], None] = lambda: None,
@@ -101,11 +117,16 @@ def scope_of(
     dataset: str | None = None, split: str | None = None, *, study: str | None = None, results: Root = None,
     root: Root = None,
 ) -> Scope:  # fmt: skip
-    """Which results are meant: those of a dataset on a split, of the board or a study, in a results folder."""
+    """Which results are meant: those of a dataset on a split, of the board or a study, in a results folder.
+
+    Of a study, where none is named, the first of its datasets and its split.
+    """
     from bench.store import Scope
 
-    registry = Workspace.at(root).registry
-    return Scope.of(registry, dataset, split, None if results is None else Path(results).resolve(), study)
+    work = Workspace.at(root)
+    if study in work.catalogue.studies and (spec := work.catalogue.studies[study].spec):
+        dataset, split = dataset or spec.datasets[0], split or spec.split
+    return Scope.of(work.registry, dataset, split, None if results is None else Path(results).resolve(), study)
 
 
 def compare(
@@ -115,9 +136,15 @@ def compare(
 ) -> ComparedPair:  # fmt: skip
     """Two entries on a task: the difference, whether a test tells them apart, and where it comes from.
 
+    Two variants of a study are named by `study`, or as `STUDY/VARIANT`.
+
     >>> compare("har", "garch", dataset="indices").result.n_symbols
     2
     """
+    if study is None:
+        (of_a, _, first), (of_b, _, second) = a.rpartition("/"), b.rpartition("/")
+        if of_a and of_a == of_b:
+            study, a, b = of_a, first, second
     board = load_board(dataset, split, study=study, results=results, root=root)
     return board.compare(a, b, task, symbol=symbol, regime=regime)
 

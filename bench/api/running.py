@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.run.campaign import Campaign
     from bench.run.execute import Executor, Listener
     from bench.run.plan import Plan
-    from bench.store import Scope
+    from bench.store import Scope, Trouble
 
 
 def _processes(campaign: Campaign, jobs: int, listener: Listener) -> Executor:
@@ -51,6 +51,14 @@ class RunReport:
     board: Path | None = None
     studies: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def troubles(self) -> dict[str, Trouble]:
+        """What is known of why each job failed, by its name in `failed`: where, warnings, the end of its output."""
+        from bench.store import Trouble, read_run
+
+        places = {str(unit.job): unit.serves[0][1].place for unit in self.plan.units}
+        read = {name: (places[name], read_run(places[name])) for name in self.failed if name in places}
+        return {name: Trouble.at(place, run) for name, (place, run) in read.items() if run is not None}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -153,6 +161,7 @@ def _run(
     from bench.run.bars import publish_measure, refuse_other_bars
     from bench.run.execute import execute
     from bench.run.plan import plan as plan_of
+    from bench.run.sandbox import advice
 
     if executor not in EXECUTORS:
         raise BenchError(f"no executor `{executor}`{did_you_mean(executor, EXECUTORS)}")
@@ -162,6 +171,8 @@ def _run(
         todo = plan_of(campaign, chosen, tasks)
         for problem in todo.damaged:
             say(f"damaged, is run again: {problem}")
+        if todo.units and (lacking := advice(scope.settings.limits.sandbox)):
+            say(lacking)
         publish_measure(campaign)
         with watch(len(todo.units)) as listener:
             walker = EXECUTORS[executor](campaign, jobs or work.cores, listener)

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,22 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.audit.findings import Finding, Report
 from bench.audit.panels import Ground, plant, replaced
+from bench.audit.scores import score_of, size
 from bench.plugin import watch
-from bench.plugin.tasks import ONE_STEP, Task, from_path, target
+from bench.plugin.tasks import ONE_STEP, Task
 from bench.registry.config import Settings
 from bench.registry.entries import Entry
 from bench.registry.windows import origins_of
 from bench.run.clock import Audit, walk
 from bench.run.jobs import job_of
 from bench.run.plan import lacking
-from bench.stats.losses import panel_average, qlike
-from bench.store import Failure, FailureKind, Outcome, SeedCost
+from bench.store import Failure, FailureKind, Outcome, SeedCost, Trouble
 
 Array = NDArray[np.float64]
 
-METADATA, RUNS, SHAPES, POSITIVE = "metadata complete", "imports and runs", "shapes", "finite and positive"
+RUNS, SHAPES, POSITIVE = "imports and runs", "shapes", "finite and positive"
 SAME, SEEDS = "deterministic for a seed", "another seed differs"
+SIZE = "size"
 FUTURE, PAST, LIMITS = "the future does not matter", "the past does", "within limits of time and memory"
 NETWORK, WRITES, DATA = "opens no network", "writes nothing outside its working directory", "reads no dataset file"
 
@@ -54,56 +56,6 @@ OUTSIDE = {
 
 MOST_TOLD = 5
 """Things that a line names of what was seen outside."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of a check; `passed` is None where it could not be told. `detail`: by what, or what to change."""
-
-    check: str
-    passed: bool | None
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Score:
-    """QLIKE of one row on the short panel, against the measure and against the true variance."""
-
-    entry: str
-    task: str
-    against_measure: float
-    against_truth: float
-
-
-@dataclass
-class Report:
-    """What was found of an entry on a dataset (None: before any data)."""
-
-    entry: str
-    dataset: str | None
-    findings: list[Finding] = field(default_factory=list)
-    scores: list[Score] = field(default_factory=list)
-    skipped: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether no finding speaks against it."""
-        return all(finding.passed for finding in self.findings)
-
-
-def metadata(entry: Entry) -> Report:
-    """Returns whether the fields that people read are filled in; that keys and types are right, reading has shown."""
-    submission, row = entry.submission, entry.row
-    texts = {
-        "authors: name": min(author.name.strip() for author in submission.authors),
-        "licence": submission.licence,
-        "description": submission.description,
-        "training_data": submission.training_data,
-        f"entries: {row.name}: description": row.description,
-    }
-    empty = [key for key, text in texts.items() if not text.strip()]
-    advice = f"submission.yaml: {', '.join(empty)} is empty: write a sentence" if empty else ""
-    return Report(entry.name, None, [Finding(METADATA, not empty, advice)])
 
 
 @dataclass(frozen=True)
@@ -190,6 +142,7 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
         head, *others = checker.origins
         base = checker.walk("as is", head)
         if base.outcome.failure is not None:
+            report.trouble = Trouble.of(base.outcome)
             mend = Finding("the other checks", None, "wait until that is mended")
             report.findings = [*checker.why(base.outcome.failure), *_outside([base], failed_only=True), mend]
             return report
@@ -201,12 +154,25 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
     outcomes["as is", head, 0] = base
     for (name, task, _), each in outcomes.items():
         if each.outcome.failure is not None:
+            report.trouble = Trouble.of(each.outcome)
             why = checker.why(each.outcome.failure, f" ({task.name}, {name})")
             report.findings = [*why, *_outside(list(outcomes.values()), failed_only=True)]
             return report
+    report.findings = _findings(checker, outcomes, head)
+    shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
+    report.scores = score_of(entry, ground, base.outcome, shown)
+    return report
+
+
+def _findings(checker: _Checker, outcomes: dict[tuple[str, Task, int], _Walk], head: Task) -> list[Finding]:
+    """What walks that all came to their end say; `head` is the task that was walked in every way."""
+    entry, ground, settings = checker.entry, checker.ground, checker.settings
+    base = outcomes["as is", head, 0]
+    as_is = {task: outcomes["as is", task, 0].outcome for task in checker.origins}
     same = _deterministic(base, outcomes["again", head, 0])
-    report.findings = [
+    return [
         *(Finding(name, True) for name in (RUNS, SHAPES, POSITIVE)),
+        Finding(SIZE, *size(entry, ground, settings, as_is)),
         same,
         *([_seeds(base, outcomes["seed", head, 1])] if entry.row.seeds > 1 else []),
         _future(checker, outcomes) if same.passed else Finding(FUTURE, None, "make it deterministic first"),
@@ -214,9 +180,6 @@ def check_on(entry: Entry, ground: Ground, settings: Settings, *, jobs: int = 1,
         _limits([each.outcome.cost for each in outcomes.values() if each.outcome.cost is not None], settings),
         *_outside(list(outcomes.values())),
     ]
-    shown = next(iter(settings.path_tasks.values())) if entry.is_path else head
-    report.scores = score_of(entry, ground, base.outcome, shown)
-    return report
 
 
 def _deterministic(base: _Walk, again: _Walk) -> Finding:
@@ -286,32 +249,3 @@ def _outside(outcomes: Sequence[_Walk], failed_only: bool = False) -> list[Findi
         elif not failed_only:
             findings.append(Finding(check, True))
     return findings
-
-
-def score_of(entry: Entry, ground: Ground, outcome: Outcome, task: Task) -> list[Score]:
-    """QLIKE of a walk for a task against the measure and the true variance; none where that is unknown."""
-    panel = ground.panel
-    if panel.true_var is None:
-        return []
-    rows = origins_of(panel.dates, ground.split, task)
-    forecast_var = outcome.forecast_var[: len(rows)]
-    if entry.is_path:
-        forecast_var = from_path(forecast_var, task)
-    losses = [
-        float(panel_average(qlike(target(var, task)[rows.first : rows.last + 1], forecast_var)))
-        for var in (panel.variance, panel.true_var)
-    ]
-    return [Score(entry.name, task.name, *losses)]
-
-
-def reference_scores(references: Sequence[Entry], ground: Ground, settings: Settings, task: Task) -> list[Score]:
-    """The same of entries that answer the task, for the eye to compare with; one that fails is left out."""
-    scores = []
-    for entry in references:
-        if task.behind if entry.is_path else task.name not in entry.row.tasks:
-            continue
-        walked = settings.longest_path if entry.is_path else task
-        outcome = walk(job_of(entry, walked, 0, ground.split, settings.limits, ground.reference), ground.panel)
-        if outcome.failure is None:
-            scores += score_of(entry, ground, outcome, task)
-    return scores

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.audit.checks import METADATA, Finding, Report, Score, check_on, metadata, reference_scores
+from bench.audit.checks import check_on
+from bench.audit.findings import Finding, Report
 from bench.audit.panels import Ground, ground_of
+from bench.audit.scores import Score, reference_scores
+from bench.audit.words import METADATA, metadata
 from bench.errors import BenchError
 from bench.registry.entries import Entry
 from bench.registry.workspace import Workspace, is_path
@@ -49,6 +52,7 @@ class Checked:
             for finding in report.findings:
                 detail = f": {finding.detail}" if finding.detail else ""
                 lines.append(f"    {MARKS[finding.passed]} {finding.check}{detail}")
+            lines += [f"      {line}" for line in report.trouble.lines]
             for i, score in enumerate(report.scores):
                 head = f"QLIKE of {score.task}"
                 lines.append(

@@ -21,22 +21,15 @@ from bench.board.render.numbers import NONE, Columns, difference, percent, proba
 from bench.board.scores import by_cell, number, number_or_none, scores_of
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.measures import is_variance
-from bench.stats.losses import SESSIONS_PER_YEAR
+from bench.stats import units
 from bench.stats.metrics import METRICS, RANKING, Metric
 from bench.stats.metrics import columns as metric_columns
+from bench.stats.units import KINDS, UNITS
 from bench.store import Scope
 
 Array = NDArray[np.float64]
 
 BROUGHT = "brought: the clock did not see it"
-UNITS = {
-    "daily": 1.0, "daily-percent": 0.01, "annual": SESSIONS_PER_YEAR**-0.5,
-    "annual-percent": 0.01 * SESSIONS_PER_YEAR**-0.5,
-}  # fmt: skip
-"""By what a volatility is multiplied to be a daily decimal one; a variance by its square."""
-VALUES = ("forecast_var", "forecast_vol")
-FAR = 5.0
-"""From which ratio on, either way, of median forecast to median measure the unit is doubted."""
 NO_ORIGIN = "a day that is no origin ({first} to {last}), or an origin and date that do not go together"
 SHOWN = 3
 
@@ -146,7 +139,7 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
     if unit not in UNITS:
         raise BenchError(f"no unit `{unit}`{did_you_mean(unit, UNITS)}")
     raw = on_cells(given, kind, cells, f"{scope.dataset.id} {scope.split} {cells.task.name}", unit)
-    mine = Scored(cells, _variance(raw, kind, unit))
+    mine = Scored(cells, units.variance(raw, kind, unit))
     everybody = {**scores.scored, name: mine}
     panels = np.stack([each.qlike for each in everybody.values()])
     reference = next((each for each in scope.settings.references if each in scores.scored), "")
@@ -172,39 +165,28 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
                    _doubt(raw, kind, unit, cells))  # fmt: skip
 
 
-def _variance(values: Array, kind: str, unit: str) -> Array:
-    """Daily decimal variances."""
-    return np.asarray((values * UNITS[unit]) ** 2 if kind == "forecast_vol" else values * UNITS[unit] ** 2)
-
-
 def _doubt(raw: Array, kind: str, unit: str, cells: Cells) -> str | None:
     """Which unit forecasts look like, where their median is far from the measure's; None where it is not."""
-    measure, middle = float(np.nanmedian(cells.target_var)), float(np.median(raw))
-
-    def ratio(kind: str, unit: str) -> float:
-        return float(_variance(np.array(middle), kind, unit)) / measure
-
-    here = ratio(kind, unit)
-    if not measure or 1 / FAR <= here <= FAR:
+    found = units.size(raw, cells.target_var, kind, unit)
+    if found is None or not found.is_far:
         return None
-    as_kind, as_unit = min(((k, u) for k in VALUES for u in UNITS), key=lambda pair: abs(math.log(ratio(*pair))))
     return (
-        f"the median forecast is {here:.3g} times the median measure: read as {kind}, {unit}, they look like "
-        f"{as_kind}, {as_unit}"
+        f"the median forecast is {found.ratio:.3g} times the median measure: read as {kind}, {unit}, they look like "
+        f"{found.kind}, {found.unit}"
     )
 
 
 def long_form(forecasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Forecasts in long form, and which of `VALUES` they are; a `BenchError` names the column that lacks."""
+    """Forecasts in long form, and which of `KINDS` they are; a `BenchError` names the column that lacks."""
     when = forecasts.index.name
     if when in ("origin", "date") and "symbol" not in forecasts.columns:
         wide = forecasts.rename_axis(columns="symbol")
         return wide.reset_index().melt(id_vars=when, var_name="symbol", value_name="forecast_var"), "forecast_var"
     table = forecasts.reset_index() if when in ("origin", "date") else forecasts
     found = f"(found {', '.join(map(str, table.columns))})"
-    kinds = [name for name in VALUES if name in table.columns]
+    kinds = [name for name in KINDS if name in table.columns]
     if len(kinds) != 1:
-        raise BenchError(f"forecasts need one column of {' and '.join(VALUES)} {found}")
+        raise BenchError(f"forecasts need one column of {' and '.join(KINDS)} {found}")
     if "symbol" not in table.columns or not {"origin", "date"} & set(table.columns):
         raise BenchError(f"forecasts need the columns origin or date, symbol, {kinds[0]} {found}")
     return table, kinds[0]
@@ -215,7 +197,7 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     i, odd_day = _positions(table, cells)
     j = pd.Index(cells.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
     values = pd.to_numeric(table[kind], errors="coerce").to_numpy(dtype=float)
-    sound = is_variance(_variance(values, kind, unit)) & (values > 0)
+    sound = is_variance(units.variance(values, kind, unit)) & (values > 0)
     place = np.where((i >= 0) & (j >= 0), i * len(cells.symbols) + j, -1)
     doubled = pd.Series(place).duplicated().to_numpy() & (place >= 0)
     count = np.bincount(place[place >= 0], minlength=cells.target_var.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def _results(registry: Registry, entry: Entry, results: Path) -> list[dict[str, 
         {"dataset": place.dataset, "split": place.split, "task": place.task, "state": stored.state,
          "QLIKE": _qlike(registry, place, stored), "forecasts": _reproduced(place, stored),
          "isolation": ", ".join(run.measured.isolation) if run else "",
-         "reason": stored.problem or (run and run.reason) or ""}
+         "reason": stored.problem or (run and run.reason) or "",
+         "trouble": asdict(store.Trouble.at(place, run)) if run and run.state == store.FAILED else None}
         for place in places if (run := (stored := store.read(place)).run) or stored.problem
     ]  # fmt: skip
 

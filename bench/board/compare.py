@@ -170,8 +170,8 @@ def as_text(result: Comparison) -> str:
     return "\n\n".join(["\n".join(head), regimes, symbols, table(result.days, days)])
 
 
-def as_figure(result: Comparison) -> bytes:
-    """SVG: the cumulated difference over time, and the difference by symbol."""
+def as_figure(result: Comparison, form: str = "svg") -> bytes:
+    """A file of that form: the cumulated difference over time, and the difference by symbol."""
 
     def make() -> Any:
         figure, (over_time, by_symbol) = new_figure(8.0, 6.4, 2)
@@ -185,4 +185,4 @@ def as_figure(result: Comparison) -> bytes:
             axes.axhline(0, color=GREY, lw=0.8)
         return figure
 
-    return render_figure(make)
+    return render_figure(make, form)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from bench.board.model import Board, Row, TaskTable
 from bench.board.render.figures import draw, draw_forecasts
 from bench.board.render.latex import DEFAULT, render_latex
 from bench.board.render.markdown import render, render_headline
+from bench.board.render.style import FORMS
 from bench.board.writing import current_board
 from bench.errors import BenchError, did_you_mean
 from bench.files import write_atomic
@@ -35,14 +38,25 @@ class Text(str):
 
 @dataclass(frozen=True)
 class Figure:
-    """An SVG; a notebook shows it."""
+    """A figure; a notebook shows its SVG. `draw` makes a file of one of `FORMS` of it, where there is more than SVG."""
 
     svg: bytes
+    draw: Callable[[str], bytes] | None = None
+
+    @classmethod
+    def of(cls, draw: Callable[[str], bytes]) -> Figure:
+        """One that is drawn in every form."""
+        return cls(draw("svg"), draw)
 
     def save(self, path: Path | str) -> Path:
-        """Write the file."""
-        write_atomic(Path(path), self.svg)
-        return Path(path)
+        """Write the file, by its ending: `.svg`, and `.png` or `.pdf` of what is drawn anew; a `BenchError` else."""
+        path = Path(path)
+        form, known = path.suffix.lower().removeprefix("."), list(FORMS) if self.draw else ["svg"]
+        if form not in known:
+            said = ", ".join(f".{each}" for each in known)
+            raise BenchError(f"{path}: this figure is written as {said}: give its name such an ending")
+        write_atomic(path, self.draw(form) if self.draw and form != "svg" else self.svg)
+        return path
 
     def _repr_svg_(self) -> str:
         return self.svg.decode()
@@ -71,7 +85,7 @@ class ComparedPair:
 
     def figure(self) -> Figure:
         """The cumulated difference over time, and the difference by symbol."""
-        return Figure(as_figure(self.result))
+        return Figure.of(partial(as_figure, self.result))
 
     def __repr__(self) -> str:
         return self.summary()
@@ -103,6 +117,25 @@ class LoadedBoard:
         tables = self.board.tables if task is None else [self._table(task)]
         lines = [line for table in tables for row in table.rows for line in _lines(self.board, table.task, row)]
         return pd.DataFrame(lines, columns=COLUMNS)
+
+    def only(self, entries: Sequence[str]) -> LoadedBoard:
+        """The board with the rows of these entries alone; tiers and tests stay those beside all others."""
+        known = {card.entry for card in self.board.cards}
+        for name in entries:
+            if name not in known:
+                raise BenchError(f"no `{name}` on this board{did_you_mean(name, known)}")
+        tables = [_only(table, entries) for table in self.board.tables]
+        cards = [card for card in self.board.cards if card.entry in entries]
+        return replace(self, board=replace(self.board, tables=tables, cards=cards))
+
+    def by_symbol(self, symbol: str, task: str | None = None) -> list[dict[str, Any]]:
+        """The rows of a task (the headline where none is named) by the mean QLIKE of one symbol, beside that of all."""
+        if symbol not in self.board.symbols:
+            raise BenchError(f"this board has no symbol `{symbol}`{did_you_mean(symbol, self.board.symbols)}")
+        at = self.board.symbols.index(symbol)
+        rows = self._table(task or self.board.headline).rows
+        found = [{"entry": row.entry, f"QLIKE of {symbol}": row.symbol_qlike[at], "QLIKE": row.qlike} for row in rows]
+        return sorted(found, key=lambda row: math.inf if (value := row[f"QLIKE of {symbol}"]) is None else value)
 
     def compare(
         self, a: str, b: str, task: str | None = None, *, symbol: str | None = None, regime: str | None = None
@@ -162,7 +195,15 @@ def forecasts_figure(scope: Scope, entry: str, task: str | None = None, symbol: 
     symbol = symbol or scope.dataset.market or scope.dataset.symbols[0]
     if symbol not in scores.cells.symbols:
         raise BenchError(f"{scope.dataset.id} has no symbol `{symbol}`{did_you_mean(symbol, scores.cells.symbols)}")
-    return Figure(draw_forecasts(scores, entry, symbol))
+    return Figure.of(partial(draw_forecasts, scores, entry, symbol))
+
+
+def _only(table: TaskTable, entries: Sequence[str]) -> TaskTable:
+    kept = [i for i, row in enumerate(table.rows) if row.entry in entries]
+    return replace(
+        table, rows=[table.rows[i] for i in kept], pair_p=[[table.pair_p[i][j] for j in kept] for i in kept],
+        absent=[each for each in table.absent if each.entry in entries],
+    )  # fmt: skip
 
 
 def _lines(board: Board, task: str, row: Row) -> list[dict[str, Any]]:

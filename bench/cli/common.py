@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from shutil import get_terminal_size
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,10 @@ ResultsOption = Annotated[
     ),
 ]
 TasksOption = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task; may be repeated; default: all.")]
+PADDING = 2
+"""By how much tabulate makes a column wider than its head."""
+LEAST = 12
+"""Characters that a column is cut to at most."""
 CORES = Workspace().cores
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: all cores.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -74,6 +79,23 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     return tabulate(list(rows), headers="keys", tablefmt="simple", disable_numparse=True)
 
 
+def fitted(rows: list[dict[str, Any]], width: int) -> str:
+    """Rows as columns of text that `width` characters hold, their texts cut, the last one's to what is left.
+
+    The version of an entry is left out where there is a width: `--json` has it. Whole where there is none.
+    """
+    if not width or not rows:
+        return table(rows)
+    first, *middle, last = [key for key in rows[0] if key != "version"]
+    cut = [{first: row[first], **{key: _short(row[key], width // 5) for key in middle}} for row in rows]
+    room = width - sum(2 + max(len(key) + PADDING, *(len(str(row[key])) for row in cut)) for key in (first, *middle))
+    return table([{**row, last: _short(whole[last], room)} for row, whole in zip(cut, rows, strict=True)])
+
+
+def _short(text: Any, most: int) -> str:
+    return shorten(str(text), max(most, LEAST), placeholder="...")
+
+
 def show_board(board: LoadedBoard, own: Collection[str] = ()) -> None:
     """The headline table, as wide as the terminal; whole and in markdown where there is none."""
     from bench.board.render.terminal import render_terminal
@@ -82,6 +104,6 @@ def show_board(board: LoadedBoard, own: Collection[str] = ()) -> None:
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write an SVG and say where."""
+    """Write a figure, by the ending of its name, and say where."""
     figure.save(path)
     say(f"figure: {path}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
 
 from bench import api
 from bench.cli import common
-from bench.cli.common import Context, examples, say, show, show_json, table
+from bench.cli.common import Context, examples, fitted, say, show, show_json, table
 from bench.registry.workspace import is_path
+from bench.store import Trouble
 
 app = typer.Typer(rich_markup_mode=None)
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
@@ -31,6 +33,9 @@ def board(
         typer.Option("--against", help="Say whether a reader sees the same on another's board."),
     ] = None,
     study: Annotated[str | None, typer.Option("--study", help="The board of a study, and its page.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Rows by the QLIKE of one symbol.")] = None,
+    entries: Annotated[str | None, typer.Option("--entries", help="These rows alone: NAME,NAME.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Those of every dataset and split that has results.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Print every table.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -39,6 +44,9 @@ def board(
 
     root = context.obj.root
     where: dict[str, Any] = {"study": study, "results": results, "root": root}
+    if every:
+        _every(results, root, full, as_json)
+        return
     if check:
         scope = api.scope_of(dataset, split, **where)
         _verdict(api.check_board(dataset, split, **where), str(scope.folder / "leaderboard.json"), as_json)
@@ -48,7 +56,12 @@ def board(
         say(f"board: {path}")
     else:
         found = api.load_board(dataset, split, **where)
-    if as_json:
+    if entries is not None:
+        found = found.only([name.strip() for name in entries.split(",") if name.strip()])
+    if symbol is not None:
+        scores = found.by_symbol(symbol)
+        show_json(scores) if as_json else show(table(map(_printed, scores)))
+    elif as_json:
         show_json(plain(found.board))
     else:
         show(found.markdown()) if full else common.show_board(found)
@@ -56,6 +69,23 @@ def board(
         reading = api.agreement(found, against, root=root)
         say(reading.summary)
         _verdict(reading.gaps, str(against), False)
+
+
+def _every(results: Path | None, root: Path | None, full: bool, as_json: bool) -> None:
+    from bench.board.writing import plain
+
+    boards = api.load_boards(results=results, root=root)
+    if as_json:
+        show_json([plain(each.board) for each in boards])
+        return
+    for i, each in enumerate(boards):
+        if i:
+            show("")
+        show(each.markdown()) if full else common.show_board(each)
+
+
+def _printed(row: dict[str, Any]) -> dict[str, str]:
+    return {key: f"{value:.4f}" if isinstance(value, float) else str(value) for key, value in row.items()}
 
 
 def _verdict(gaps: list[str], other: str, as_json: bool) -> None:
@@ -83,7 +113,7 @@ def compare(
     symbol: Annotated[str | None, typer.Option("--symbol", help="One symbol alone.")] = None,
     regime: Annotated[str | None, typer.Option("--regime", help="calm or crisis, by the VIX at the origin.")] = None,
     study: Annotated[str | None, typer.Option("--study", help="Two variants of a study.")] = None,
-    figure: Annotated[Path | None, typer.Option("--figure", help="Write an SVG there.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw it there: .svg, .png or .pdf.")] = None,
     results: common.ResultsOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -132,7 +162,7 @@ def list_(
 ) -> None:
     """List what the registry knows. Model code is not imported."""
     rows, left_out = context.obj.rows(kind)
-    show_json(rows) if as_json else show(table(rows))
+    show_json(rows) if as_json else show(fitted(rows, get_terminal_size((0, 0)).columns))
     for problem in left_out:
         say(f"left out: {problem}")
 
@@ -143,7 +173,9 @@ def list_(
 def show_(
     context: Context,
     entry: Annotated[str, typer.Argument(help="Name of an entry, or the folder of a family.")],
-    figure: Annotated[Path | None, typer.Option("--figure", help="Write forecast against realised there, SVG.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw its forecasts there: .svg, .png or .pdf.")
+    ] = None,
     dataset: common.DatasetOption = None,
     split: common.SplitOption = None,
     task: TaskOption = None,
@@ -164,5 +196,9 @@ def show_(
     for i, card in enumerate(cards):
         outcomes = card.pop("results")
         show(("\n" if i else "") + "\n".join(f"{key:14}{value}" for key, value in card.items() if value))
+        troubles = {f"{row['dataset']} {row['split']} {row['task']}": row.pop("trouble") for row in outcomes}
         if outcomes:
             show("\n" + table(outcomes))
+        for what, trouble in troubles.items():
+            if trouble and (lines := Trouble(**trouble).lines):
+                show("\n".join([f"\nfailed: {what}", *(f"  {line}" for line in lines)]))

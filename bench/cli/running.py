@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -137,11 +138,17 @@ def _tell_outcome(report: api.RunReport, own: Collection[str], as_json: bool) ->
         say(note)
     for study_name, path in report.studies.items():
         say(f"study {study_name}: {path}")
+    troubles = report.troubles()
     for who, reason in report.failed.items():
         say(f"failed: {who}: {reason}")
+        for line in troubles[who].lines if who in troubles else ():
+            say(f"  {line}")
     shown = None if report.board is None else str(report.board)
     if as_json:
-        show_json({**report.counts, "failed": report.failed, "skipped": report.skipped(), "board": shown})
+        told = {who: asdict(trouble) for who, trouble in troubles.items()}
+        show_json(
+            {**report.counts, "failed": report.failed, "troubles": told, "skipped": report.skipped(), "board": shown}
+        )
         return
     if shown is None:
         show("no board: only rows of studies were run")

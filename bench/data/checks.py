@@ -20,6 +20,8 @@ RANGE_TOLERANCE = 1e-9
 """Relative: how far an open or close may lie outside high and low (rounding of adjusted prices)."""
 LATE_START = 10
 """Calendar days that the first session may lie after `warmup_from`: no exchange closes for longer."""
+MOST_TOLD, MOST_DAYS = 20, 5
+"""Gaps that a message tells, and days of each."""
 
 
 def panel_from_frames(
@@ -130,21 +132,31 @@ def _numbers(dataset: str, bars: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _check_sessions(dataset: str, present: NDArray[np.bool_], dates: Days, symbols: list[str]) -> None:
-    """Every symbol has every session: `present (n_sessions, n_symbols)`."""
-    if present.all():
-        return
-    i, j = np.argwhere(~present)[0]
-    symbol, own = symbols[j], dates[present[:, j]]
-    out = f"take {symbol} out of dataset.yaml"
-    if i == 0:
-        what = f"{symbol} starts on {own[0]}, the dataset on {dates[0]}"
-        mend = f"set warmup_from to {own[0]} or later, or {out}"
-    elif own[-1] < dates[i]:
-        what, mend = f"{symbol} ends on {own[-1]}, the dataset on {dates[-1]}", f"bring the later bars or {out}"
-    else:
-        what = f"{symbol} has no bar on {dates[i]}, a session of other symbols"
-        what, mend = f"{what} ({len(dates) - len(own)} missing of this symbol)", f"bring the bar or {out}"
-    raise DataError(f"{dataset}: {what}; every symbol needs every session: {mend}")
+    """Every symbol has every session: `present (n_sessions, n_symbols)`; all that lack are told at once."""
+    lacking = [gap for symbol, own in zip(symbols, present.T, strict=True) for gap in _gaps(symbol, own, dates)]
+    if len(lacking) == 1:
+        what, mend = lacking[0]
+        raise DataError(f"{dataset}: {what}; every symbol needs every session: {mend}")
+    if lacking:
+        told = [f"  {what}: {mend}" for what, mend in lacking[:MOST_TOLD]]
+        more = [f"  and {len(lacking) - MOST_TOLD} more"] if len(lacking) > MOST_TOLD else []
+        raise DataError("\n".join([f"{dataset}: every symbol needs every session:", *told, *more]))
+
+
+def _gaps(symbol: str, own: NDArray[np.bool_], dates: Days) -> Iterator[tuple[str, str]]:
+    """What a symbol lacks, `own (n_sessions,)`, and what to do: a late start, an early end, sessions in between."""
+    there, out = np.flatnonzero(own), f"take {symbol} out of dataset.yaml"
+    first, last = there[0], there[-1]
+    if first > 0:
+        mend = f"set warmup_from to {dates[first]} or later, or {out}"
+        yield f"{symbol} starts on {dates[first]}, the dataset on {dates[0]}", mend
+    if last < len(dates) - 1:
+        yield f"{symbol} ends on {dates[last]}, the dataset on {dates[-1]}", f"bring the later bars or {out}"
+    holes = dates[first : last + 1][~own[first : last + 1]]
+    if len(holes):
+        days = ", ".join(map(str, holes[:MOST_DAYS])) + (" ..." if len(holes) > MOST_DAYS else "")
+        what = f"{symbol} has no bar on {days}, sessions of other symbols ({len(holes)} missing of this symbol)"
+        yield what, f"bring the bar or {out}"
 
 
 def _rules(bars: dict[str, Array]) -> Iterator[tuple[NDArray[np.bool_], str, str]]:

@@ -35,6 +35,8 @@ LIMITS = {
     resource.RLIMIT_NOFILE: 256,
 }
 """What the kernel lets an entry have at most."""
+OURS = "bench.plugin, bench.plugin.measures, bench.plugin.tasks and bench.plugin.recursions"
+"""What an entry may import of ours, in words."""
 
 
 Report = Callable[[str, dict[str, Any], NDArray[Any] | None], None]
@@ -113,6 +115,11 @@ def _imported(name: str) -> type[Forecaster]:
     made = getattr(module, class_name, None)
     if isinstance(made, type) and issubclass(made, Forecaster):
         return made
+    if made is not None:
+        raise ContractError(
+            f"{class_name} in {module_name}.py is no Forecaster: derive it from Forecaster or PathForecaster of "
+            "bench.plugin"
+        )
     has = sorted(
         key for key, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Forecaster) and value.__module__ == module_name
@@ -224,4 +231,15 @@ def told(error: BaseException, code: str) -> dict[str, Any]:
     facts = {"traceback": "\n".join(tail)[:8000], "frames": frames_of(error, code)}
     if isinstance(error, ContractError):
         return {**facts, "kind": error.kind, "reason": str(error)[:2000]}
+    if isinstance(error, ImportError) and (ours := _ours(error)):
+        reason = f"imports {ours}: of volmark an entry has {OURS}; copy what it needs into its folder"
+        return {**facts, "kind": wire.PROTOCOL, "reason": reason[:2000]}
     return {**facts, "kind": wire.RAISED, "reason": f"{type(error).__name__}: {error}"[:2000]}
+
+
+def _ours(error: ImportError) -> str | None:
+    """The module of ours that an entry wanted and does not have; None where it wanted something else."""
+    name = str(error.name or "")
+    if isinstance(error, ModuleNotFoundError):
+        return name if name.startswith("bench.") else None
+    return f"{getattr(error, 'name_from', None) or 'a name'} of bench" if name == "bench" else None

@@ -23,11 +23,20 @@ RECORDS = ("run.json", "realized.parquet", store.REPRODUCED, ledger.NAME)
 """The files below results/ that a base is compared by."""
 
 
+BOARD_FILES = ("leaderboard.json", "LEADERBOARD.md", "leaderboard.csv")
+"""The files of a board, besides its figures."""
+
+
+def is_figure(path: Path) -> bool:
+    """Whether a path below the root is that of a board's figure."""
+    return path.parts[0] == "results" and path.parent.name == "figures" and path.suffix == ".svg"
+
+
 def is_compared(path: str) -> bool:
     """Whether a file of the base, by its path below the root, is one that a change is compared by."""
     parts = Path(path).parts
     if parts[0] == "results":
-        return parts[-1] in RECORDS
+        return parts[-1] in (*RECORDS, *BOARD_FILES) or is_figure(Path(path))
     return path == "bench.yaml" or parts[0] == FOLDER or (parts[0] == "datasets" and parts[-1] == "dataset.yaml")
 
 

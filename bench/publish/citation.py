@@ -97,6 +97,8 @@ class Release:
     version: str
     protocol: str
     edition: str | None = None
+    url: str | None = None
+    commit: str | None = None
 
     @property
     def year(self) -> str | None:
@@ -136,6 +138,8 @@ class Reference:
     title: str
     about: str
     year: str | None
+    url: str | None = None
+    commit: str | None = None
 
 
 def read_metadata(folder: Path) -> Metadata:
@@ -161,7 +165,10 @@ def read_standing(leaderboard: Path, entry: str) -> Standing | None:
 def cite_benchmark(release: Release) -> Reference:
     """The reference of the benchmark."""
     authors, about = tuple(map(str, release.metadata.authors)), str(release)
-    return Reference(release.key, authors, release.metadata.title, about[:1].upper() + about[1:], release.year)
+    return Reference(
+        release.key, authors, release.metadata.title, about[:1].upper() + about[1:], release.year, release.url,
+        release.commit,
+    )  # fmt: skip
 
 
 def cite_entry(release: Release, name: str, entry: CitedEntry, standing: Standing | None) -> Reference:
@@ -174,6 +181,8 @@ def cite_entry(release: Release, name: str, entry: CitedEntry, standing: Standin
         f"{name}, version {entry.version}: {entry.description}",
         f"Entry of volmark, {release}{score}",
         release.year,
+        release.url,
+        release.commit,
     )
 
 
@@ -228,6 +237,8 @@ def _bibtex(reference: Reference) -> str:
         "title": f"{{{escape(reference.title)}}}",
         "howpublished": escape(reference.about),
         **({"year": reference.year} if reference.year else {}),
+        **({"url": reference.url} if reference.url else {}),
+        **({"note": f"commit {reference.commit}"} if reference.commit else {}),
     }
     width = max(map(len, fields))
     lines = [f"  {name:{width}} = {{{value}}}" for name, value in fields.items()]
@@ -237,12 +248,20 @@ def _bibtex(reference: Reference) -> str:
 def _apa(reference: Reference) -> str:
     *others, last = _authors(reference, lambda family, given: f"{family}, {_initials(given)}")
     authors = f"{', '.join(others)}, & {last}" if others else last
-    return f"{authors.rstrip('.')}. ({reference.year or 'n.d.'}). {reference.title} [{reference.about}]."
+    what = f"{reference.title} [{reference.about}].{_found(reference)}"
+    return f"{authors.rstrip('.')}. ({reference.year or 'n.d.'}). {what}"
 
 
 def _plain(reference: Reference) -> str:
     names = ", ".join(_authors(reference, lambda family, given: f"{given} {family}"))
-    return f"{names}. {reference.title}. {reference.about}{f', {reference.year}' if reference.year else ''}."
+    year = f", {reference.year}" if reference.year else ""
+    return f"{names}. {reference.title}. {reference.about}{year}.{_found(reference)}"
+
+
+def _found(reference: Reference) -> str:
+    """Where it is found, after a reference in words."""
+    commit = f" (commit {reference.commit[:12]})" if reference.commit else ""
+    return f" {reference.url}{commit}" if reference.url else commit
 
 
 def _authors(reference: Reference, written: Callable[[str, str], str]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.errors import BenchError, did_you_mean
-from bench.publish import citation
+from bench.publish import citation, git
 from bench.publish.citation import CitedEntry, Reference, Release, Standing
-from bench.publish.editions import Edition, editions, open_edition
+from bench.publish.editions import FOLDER, Edition, editions, open_edition
 from bench.registry.config import Registry
 from bench.registry.entries import Catalogue
 
@@ -33,7 +33,8 @@ def cite(
     """Returns how the benchmark is cited, or one of its entries with its score.
 
     At the named edition, else at the latest one; as it stands now where none is frozen, or the entry is newer. The
-    score is that on the named dataset, else on the registry's or the first one that has one.
+    score is that on the named dataset, else on the registry's or the first one that has one. The address of the
+    repository and the commit are told where the clone knows them.
 
     Raises
     ------
@@ -52,6 +53,9 @@ def cite(
     else:
         metadata = citation.read_metadata(registry.root)
         release = Release(metadata, metadata.version, registry.settings.protocol)
+    folder = [f"{FOLDER}/{release.edition}"] if release.edition else []
+    url, commit = git.address(registry.root), git.last_commit(registry.root, *folder)
+    release = replace(release, url=url, commit=commit)
     if entry is None:
         return Citation(release, (citation.cite_benchmark(release),), None, tuple(notes))
     cited = _entry(catalogue, frozen, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -10,6 +11,11 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from bench.errors import BenchError
+
+ADDRESS = re.compile(
+    r"((https?|ssh|git)://([^@/]*@)?(?P<host>[\w.-]+)(:\d+)?/|[\w.-]+@(?P<host2>[\w.-]+):)(?P<path>[\w./~-]+?)(\.git)?/?"
+)
+"""An address of a repository, in either way of writing."""
 
 
 def common_commit(root: Path, ref: str) -> str:
@@ -24,6 +30,30 @@ def common_commit(root: Path, ref: str) -> str:
     if base is None:
         raise BenchError(f"`{ref}` and this checkout have no commit in common here: fetch more of the history")
     return base.decode().strip()
+
+
+def address(root: Path) -> str | None:
+    """Returns the https address of the repository that a clone came from; None where it has none that others reach.
+
+    What stands before the host (a name, a token) is left away.
+    """
+    said = _quietly(root, "remote", "get-url", "origin")
+    found = ADDRESS.fullmatch(said) if said else None
+    return f"https://{found['host'] or found['host2']}/{found['path']}" if found else None
+
+
+def last_commit(root: Path, *paths: str) -> str | None:
+    """Returns the commit that is checked out, of paths the one that changed them last; None where there is none."""
+    return _quietly(root, "log", "-1", "--format=%H", "--", *paths) or None
+
+
+def _quietly(root: Path, *arguments: str) -> str | None:
+    """What git says in a repository; None where there is no git, no repository, or it says no."""
+    try:
+        said = _git(root, *arguments)
+    except BenchError:
+        return None
+    return None if said is None else said.decode(errors="replace").strip()
 
 
 def export(root: Path, commit: str, wanted: Callable[[str], bool], target: Path) -> None:

@@ -20,6 +20,7 @@ from bench.board import build_board
 from bench.board.agreement import disagreements
 from bench.errors import BenchError, StorageError
 from bench.publish import editions, git, keeping, ledger
+from bench.publish.afterwards import sorted_out
 from bench.publish.changes import COMPARISONS, is_compared, to_vouch_for
 from bench.publish.ledger import Key
 from bench.publish.tree import Fault, Problem, Tree
@@ -55,16 +56,18 @@ def verify(registry: Registry, base: str | None = None) -> Verification:
     """Returns what all guards say of a registry's results; those that compare need a `base`, any name of a commit.
 
     The base is the last commit that this checkout and `base` have in common, so that what others have added there
-    since then is not missed here. Raises a `BenchError` where there is no such commit.
+    since then is not missed here. A change may leave boards and ledger to the merge (`afterwards`). Raises a
+    `BenchError` where there is no such commit.
     """
     commit = None if base is None else git.common_commit(registry.root, base)
     tree = Tree.of(registry)
-    failures, notices = _told(tree, GUARDS), []
+    failures, notices = _told(tree, GUARDS), list[Problem]()
     if commit is not None:
         with tempfile.TemporaryDirectory() as folder:
             git.export(registry.root, commit, is_compared, Path(folder))
             failures += _told(tree, COMPARISONS, Path(folder))
-            notices = _told(tree, {"vouched": to_vouch_for}, Path(folder))
+            failures, notices = sorted_out(tree, Path(folder), failures)
+            notices += _told(tree, {"vouched": to_vouch_for}, Path(folder))
     events = registry.results / ledger.NAME
     lines = len(events.read_bytes().splitlines()) if events.is_file() else 0
     return Verification(len(tree.stored), len(tree.boards), lines, commit, failures, notices)

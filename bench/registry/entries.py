@@ -75,6 +75,15 @@ class Row(Base):
                 raise ValueError(f"no input `{name}`{did_you_mean(name, READS)}")
         return reads
 
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _path_or_list(cls, tasks: Any) -> Any:
+        if isinstance(tasks, str) and tasks != PATH:
+            raise ValueError(f"write a list: [{tasks}], or the word {PATH} for a PathForecaster")
+        if not isinstance(tasks, str | list):
+            raise ValueError(f"write a list of tasks, or the word {PATH} for a PathForecaster")
+        return tasks
+
     @field_validator("parameters")
     @classmethod
     def _plain_values(cls, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Workspace:
                 "reads": ", ".join(entry.row.reads),
                 "description": entry.row.description,
             }
-            for entry in self.catalogue.entries.values()
+            for entry in sorted(self.catalogue.entries.values(), key=lambda entry: entry.package is not None)
         ]
         return rows, [*self.catalogue.problems, *self.catalogue.notes]
 

@@ -130,6 +130,20 @@ def understood(content: str) -> list[str]:
     return lines
 
 
+def unpinned(content: str) -> list[str]:
+    r"""The requirements of a file that leave open which version is meant; `EntryFailure` where one is not understood.
+
+    >>> unpinned("scikit-learn\nscipy>=1.5\nnumpy==2.0.1\ntorch==2.*\n")
+    ['scikit-learn', 'scipy>=1.5', 'torch==2.*']
+    """
+    from packaging.requirements import Requirement
+
+    lines = [HASH.sub("", line) for line in understood(content)]
+    return [line for line in lines if not any(
+        each.operator in ("==", "===") and not each.version.endswith(".*") for each in Requirement(line).specifier
+    )]  # fmt: skip
+
+
 def cache_folder() -> Path:
     """Where environments are kept: below `XDG_CACHE_HOME`, or `~/.cache`. It may be removed at any time."""
     top = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

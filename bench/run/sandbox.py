@@ -64,6 +64,17 @@ def level(use: SandboxUse, *, own_packages: bool = False) -> str:
     return LANDLOCK if (use != "off" or own_packages) and landlock_works() else PROCESS
 
 
+def advice(use: SandboxUse) -> str | None:
+    """Returns a line that says how far workers are shut in and how to get bubblewrap; None where nothing is lacking."""
+    if use == "off" or (why := obstacle()) is None:
+        return None
+    return (
+        f"no bubblewrap here ({why}): entries run at the level `{level(use)}`, read them first; to get it: `sudo "
+        "apt-get install bubblewrap` or `sudo dnf install bubblewrap`; docs/architecture.md says what each level keeps "
+        "away"
+    )
+
+
 def obstacle() -> str | None:
     """Returns why bubblewrap does not work here, None where it does: found out once, by starting Python in it."""
     return _found_out()[1]

@@ -29,3 +29,4 @@ from bench.store.records import (
     write_run,
 )
 from bench.store.results import Pending, Stored, adopt, read, remove_result, same_identity, save, skip
+from bench.store.trouble import Trouble

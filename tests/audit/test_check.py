@@ -14,7 +14,6 @@ from bench.audit.checks import (
     DATA,
     FUTURE,
     LIMITS,
-    METADATA,
     NETWORK,
     PAST,
     POSITIVE,
@@ -22,9 +21,11 @@ from bench.audit.checks import (
     SAME,
     SEEDS,
     SHAPES,
+    SIZE,
     WRITES,
 )
 from bench.audit.panels import ground_of, plant, replaced
+from bench.audit.words import METADATA, metadata
 from bench.plugin.measures import is_variance
 from bench.registry.config import Registry
 from bench.registry.entries import discover
@@ -65,6 +66,29 @@ FAULTY: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "forecasts NaN": (MODEL + "        return np.full(3, np.nan)\n", {}, POSITIVE, "is NaN"),
     "has the wrong shape": (MODEL + "        return history.variance[-2:]\n", {}, SHAPES, "expected (3,)"),
     "is slow": ("import time\n" + MODEL + "        time.sleep(9)\n", {}, LIMITS, "took longer than 2 s"),
+    "forecasts annualised percent": (
+        MODEL + "        return 100 * np.sqrt(252 * history.variance.mean(axis=0))\n", {},
+        SIZE, "an annualised volatility in percent",
+    ),
+    "forecasts variance of percent": (
+        MODEL + "        return 1e4 * history.variance.mean(axis=0)\n", {}, SIZE, "a variance of percent returns",
+    ),
+    "forecasts volatility": (
+        MODEL + "        return np.sqrt(history.variance.mean(axis=0))\n", {}, SIZE, "a daily volatility instead",
+    ),
+    "imports a module of ours": (
+        "from bench.stats import qlike\n" + MODEL + LAST, {}, RUNS, "imports bench.stats: of volmark an entry has",
+    ),
+    "imports a name of ours": ("from bench import api\n" + MODEL + LAST, {}, RUNS, "copy what it needs into its"),
+    "is no Forecaster": (
+        "class Model:\n    def forecast(self, history):\n" + LAST, {},
+        RUNS, "Model in model.py is no Forecaster: derive",
+    ),
+    "forecasts nothing": (MODEL + "        pass\n", {}, RUNS, "forecast returned None: return an array"),
+    "forecasts a dict": (
+        MODEL + "        return dict(zip(history.symbols, history.variance[-1]))\n", {},
+        RUNS, "forecast returned a dict: return an array",
+    ),
     "lacks a module": ("import no_such_thing\n" + MODEL + LAST, {}, RUNS, "name it in a requirements.txt"),
     "says nothing of itself": (MODEL + LAST, {"description": " "}, METADATA, "entries: odd: description is empty"),
 }  # fmt: skip
@@ -86,7 +110,7 @@ def test_a_fault_fails_its_check_and_says_what_to_change(sandbox, fault):
     assert outcome.code == 1
     assert "not passed: odd" in outcome.err
     assert message in failed(outcome).get(check, ""), outcome.out
-    beside = {FUTURE: {DATA}}.get(check, set())  # a look at a planted file is seen too
+    beside = {FUTURE: {DATA, SIZE}}.get(check, set())  # a look at a planted file is seen too, and bars are no variances
     assert set(failed(outcome)) <= {check} | beside
 
 
@@ -255,3 +279,31 @@ def test_a_family_that_is_a_link_is_left_out(sandbox, tmp_path):
     assert "odd" not in catalogue.entries
     assert catalogue.problems == ["submissions/odd: is a link; put the folder itself in its place"]
     assert sandbox("check", "flat", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("requirements", "said"),
+    [
+        ("scikit-learn\nnumpy>=1.5\nscipy==1.17.1\n", "requirements.txt: scikit-learn, numpy>=1.5: name one version"),
+        ("torch==2.*\n", "requirements.txt: torch==2.*: name one version"),
+        ("-r other.txt\n", "line 1: only names and versions of packages are read"),
+        ("scipy==1.17.1\n", ""),
+    ],
+)
+def test_requirements_name_one_version(sandbox, requirements, said):
+    folder = sandbox.add_entry("odd", MODEL + LAST)
+    (folder / "requirements.txt").write_text(requirements)
+    (finding,) = metadata(discover(sandbox.root / "submissions").entries["odd"]).findings
+    assert finding.passed is (said == "")
+    assert said in finding.detail
+
+
+@pytest.mark.parametrize("tasks", ["next-day", None, {"next-day": 1}])
+def test_tasks_that_are_no_list_are_said_in_words(sandbox, tasks):
+    path = sandbox.add_entry("odd", MODEL + LAST) / "submission.yaml"
+    spec = yaml.safe_load(path.read_text())
+    spec["entries"][0]["tasks"] = tasks
+    path.write_text(yaml.safe_dump(spec))
+    (problem,) = discover(sandbox.root / "submissions").problems
+    assert problem.startswith("submissions/odd/submission.yaml: entries.0.tasks: write a list")
+    assert problem.endswith("or the word path for a PathForecaster")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
+from bench.run import sandbox as levels
+
 
 @pytest.mark.parametrize("command", [["run"], ["board"], ["list"], ["show"], ["data"], ["data", "check"], []])
 def test_every_help_ends_with_examples(sandbox, command):
@@ -68,6 +70,76 @@ def test_list_and_show(sandbox):
     assert states == {("official", "next-day"): "done", ("official", "week-ahead"): "done"}
     assert float(card["results"][0]["QLIKE"]) > 0.1
     assert "next-day" in sandbox("show", "flat").out
+
+
+def test_a_list_fits_the_terminal(sandbox, monkeypatch):
+    sandbox.add_entry("long", "class Model(Forecaster): ...", description="one word after another " * 9)
+    for width in (60, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = sandbox("list").out
+        assert max(map(len, out.splitlines())) <= width
+        assert out.split()[:5] == ["entry", "family", "tasks", "reads", "description"]
+    assert len(sandbox("list", "--json").json[1]["description"]) > 200
+
+
+def test_a_board_is_shown_by_symbol_and_by_entries(ran):
+    rows = ran("board", "--symbol", "BBB", "--json").json
+    assert [row["QLIKE of BBB"] for row in rows] == sorted(row["QLIKE of BBB"] for row in rows)
+    table = ran("board", "--json").json["tables"][0]
+    assert {row["entry"]: row["QLIKE of BBB"] for row in rows} == {
+        row["entry"]: row["symbol_qlike"][1] for row in table["rows"]
+    }
+    assert "`mean`" not in ran("board", "--entries", "flat").out
+    assert [row["entry"] for row in ran("board", "--entries", "flat", "--symbol", "AAA", "--json").json] == ["flat"]
+    assert "no symbol `BBC` (did you mean `BBB`?)" in ran("board", "--symbol", "BBC").err
+    assert "no `flatt` on this board (did you mean `flat`?)" in ran("board", "--entries", "flatt").err
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_figure_is_written_by_its_ending(ran, tmp_path, ending, begins):
+    for name, command in (("pair", ["compare", "flat", "mean"]), ("one", ["show", "flat"])):
+        path = tmp_path / f"{name}.{ending}"
+        assert ran(*command, "--figure", str(path)).code == 0
+        before = path.read_bytes()
+        assert before.startswith(begins)
+        ran(*command, "--figure", str(path))
+        assert path.read_bytes() == before
+
+
+def test_another_ending_is_refused(ran, tmp_path):
+    outcome = ran("show", "flat", "--figure", str(tmp_path / "one.gif"))
+    assert outcome.code == 2
+    assert "one.gif: this figure is written as .svg, .png, .pdf" in outcome.err
+
+
+def test_variants_of_a_study_are_compared_where_the_study_is(sandbox):
+    sandbox.add_study("trials", "flat", 7)
+    assert sandbox("run").code == sandbox("study", "trials").code == 0
+    names = [card["entry"] for card in sandbox("board", "--study", "trials", "--json").json["cards"]]
+    first, second = names[0], names[-1]
+    by_name = sandbox("compare", f"trials/{first}", f"trials/{second}", "--json")
+    assert by_name.code == 0, by_name.err
+    assert by_name.json == sandbox("compare", first, second, "--study", "trials", "--json").json
+    assert [row["study"] for row in sandbox("list", "studies", "--json").json] == ["trials"]
+
+
+def test_every_board_there_is(sandbox):
+    assert sandbox("board", "--all").out == ""
+    assert sandbox("run").code == sandbox("run", "--split", "development").code == 0
+    shown = sandbox("board", "--all").out
+    assert shown.index("tiny development, next-day") < shown.index("tiny official, next-day")
+    assert [board["split"] for board in sandbox("board", "--all", "--json").json] == ["development", "official"]
+
+
+def test_a_run_without_a_sandbox_says_how_to_get_one(sandbox, monkeypatch):
+    monkeypatch.setattr(levels, "obstacle", lambda: "bwrap is not installed")
+    first = sandbox("run", "flat").err
+    assert "no bubblewrap here (bwrap is not installed): entries run at the level `" in first
+    assert "apt-get install bubblewrap" in first
+    assert "no bubblewrap" not in sandbox("run", "flat").err, "nothing is run"
+    sandbox.settings["limits"]["sandbox"] = "off"
+    sandbox.write_settings()
+    assert "no bubblewrap" not in sandbox("run", "mean").err, "that was chosen"
 
 
 def test_board_json_is_the_table(sandbox):

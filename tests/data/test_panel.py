@@ -148,6 +148,20 @@ def test_fault_names_dataset_symbol_day_rule_and_cure(fault: str) -> None:
         build(make())
 
 
+def test_all_that_symbols_lack_is_one_message() -> None:
+    bars = without("BB", "2020-01-02", "2020-01-08")
+    third = without("BB", *map(str, DAYS)).assign(symbol="CC")
+    third = third[~third["date"].isin(pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-09"]))]
+    with pytest.raises(DataError) as caught:
+        build(pd.concat([bars, third]), symbols=["AA", "BB", "CC"])
+    head, *lines = str(caught.value).splitlines()
+    assert head == "mine: every symbol needs every session:"
+    assert [line.split(": ")[0].split(",")[0].strip() for line in lines] == [
+        "BB starts on 2020-01-03", "BB has no bar on 2020-01-08", "CC starts on 2020-01-06", "CC ends on 2020-01-08",
+    ]  # fmt: skip
+    assert all("out of dataset.yaml" in line for line in lines)
+
+
 def test_everything_starting_late_is_no_shorter_history_in_silence() -> None:
     bars = long_bars()
     with refused("mine", "bars start on 2020-01-02", "warmup_from 2019-06-03", "bring the earlier bars or set"):

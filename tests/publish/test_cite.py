@@ -161,6 +161,27 @@ def test_cite_the_benchmark(box: Sandbox) -> None:
         assert "The volmark authors" in box("cite", "--format", style).out
 
 
+def test_a_clone_that_knows_where_it_is_from_says_so(box: Sandbox) -> None:
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(
+            ["git", "-C", str(box.root), *who, *arguments], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    git("remote", "add", "origin", "https://me:secret@example.org/someone/volmark_2.git")
+    git("add", "CITATION.cff")
+    git("commit", "--quiet", "--message", "one")
+    commit = git("rev-parse", "HEAD")
+    ((_, fields),) = parse_bibtex(box("cite").out)
+    assert (fields["url"], fields["note"]) == ("https://example.org/someone/volmark_2", f"commit {commit}")
+    for style in ("apa", "plain"):
+        said = box("cite", "--format", style).out.rstrip()
+        assert said.endswith(f". https://example.org/someone/volmark_2 (commit {commit[:12]})")
+    assert box("cite", "--json").json["references"][0]["commit"] == commit
+
+
 def test_cite_an_entry_without_a_score(box: Sandbox) -> None:
     path = box.root / "submissions" / "flat" / "submission.yaml"
     spec = yaml.safe_load(path.read_text())

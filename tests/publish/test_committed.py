@@ -14,6 +14,7 @@ from bench.board import Board, build_board, differences
 from bench.board.render.markdown import render
 from bench.data.load import load_panel
 from bench.errors import DataError
+from bench.publish import ledger
 from bench.publish.derivation import verify_edition
 from bench.publish.editions import editions, open_edition
 from bench.registry.config import Registry
@@ -23,11 +24,15 @@ from bench.store import DONE, Place, Scope, read
 from bench.store.realized import read_realized
 
 REGISTRY = Registry(ROOT)
+WAITING = {event.dataset for event in ledger.pending(REGISTRY.results)}
+"""Datasets with results that a request brought: boards and ledger are made after the merge (`bench verify` tells)."""
 BOARDS = [("us21", "official"), ("us21", "development"), ("indices", "official"), ("simulated", "official")]
 
 
 @pytest.mark.parametrize(("dataset", "split"), BOARDS)
 def test_the_committed_board_is_what_the_committed_forecasts_give(dataset, split):
+    if dataset in WAITING:
+        pytest.skip("its boards are made after the merge")
     scope = Scope.of(REGISTRY, dataset, split)
     board, folder = build_board(scope), scope.folder
     assert differences(board, folder / "leaderboard.json", tolerance=1e-9) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.publish.git import _unpack, common_commit, export
+from bench.publish.git import _unpack, address, common_commit, export, last_commit
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -123,3 +123,29 @@ def test_an_archive_writes_regular_files_below_its_folder_alone(tmp_path: Path) 
     assert {"good/a.json", "link", "hard", "pipe"} <= names
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()}
     assert there == {"x.tar", "target/good/a.json", "target/link/through.json"}
+
+
+@pytest.mark.parametrize(
+    ("remote", "told"),
+    [
+        ("https://github.com/someone/volmark.git", "https://github.com/someone/volmark"),
+        ("https://me:secret@example.org:8443/a/b.git/", "https://example.org/a/b"),
+        ("git@github.com:someone/volmark.git", "https://github.com/someone/volmark"),
+        ("ssh://git@example.org/a/b", "https://example.org/a/b"),
+        ("/srv/git/volmark.git", None),
+        ("https://example.org/a}b", None),
+    ],
+)
+def test_the_address_of_a_clone_is_one_that_others_reach(root, remote, told):
+    assert address(root) is None
+    git(root, "remote", "add", "origin", remote)
+    assert address(root) == told
+
+
+def test_the_last_commit_is_that_of_the_paths(root, tmp_path):
+    assert last_commit(root) is None
+    first = commit(root)
+    (root / "notes.txt").write_text("more notes")
+    second = commit(root)
+    assert (last_commit(root), last_commit(root, "results"), last_commit(root, "none")) == (second, first, None)
+    assert last_commit(tmp_path / "nowhere") is None

@@ -543,3 +543,65 @@ def test_the_registry_is_not_written_to(repo):
     assert git(repo.root, "status", "--porcelain") == before == ""
     assert Registry(repo.root).results == repo.root / "results"
     assert np.isfinite(read(place(repo)).forecasts.forecast_var).all()
+
+
+NEWER = "class Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[{day}]"
+
+
+def bring(repo, name: str, day: int) -> None:
+    """A branch from main with an entry and its forecasts alone, as CONTRIBUTING says."""
+    git(repo.root, "checkout", "--quiet", "-b", name, "main")
+    repo.add_entry(name, NEWER.format(day=day))
+    assert repo("run", name).code == 0
+    git(repo.root, "add", f"submissions/{name}", *(f"results/tiny/official/{task}/{name}" for task in ("next-day",)))
+    git(repo.root, "commit", "--quiet", "--message", name)
+    git(repo.root, "checkout", "--quiet", "--", ".")  # the boards that the run wrote
+
+
+def test_two_requests_that_bring_an_entry_each_merge_and_verify(repo):
+    shutil.copy(ROOT / ".gitattributes", repo.root)
+    commit(repo.root)
+    for name, day in (("second", -2), ("third", -3)):
+        bring(repo, name, day)
+        assert failures(repo, "--base", "main", boards=True) == []
+        assert [(item["guard"], item["file"]) for item in repo.notices] == [
+            ("boards", "results/tiny"), ("boards", "results/tiny/studies/trials/official"),
+            ("ledger", "results/ledger.jsonl"),
+        ]  # fmt: skip
+        assert "made after the merge" in repo("verify", "--base", "main").err
+        assert {item["guard"] for item in failures(repo, boards=True)} == {"boards", "ledger"}, "alone it is not whole"
+        git(repo.root, "checkout", "--quiet", "main")
+    start = git(repo.root, "rev-parse", "HEAD")
+    for name in ("second", "third"):
+        git(repo.root, "merge", "--quiet", "--no-edit", name)
+    assert failures(repo, "--base", start, boards=True) == []
+    assert repo("board", "--write").code == repo("board", "--write", "--study", "trials").code == 0
+    assert repo("ledger", "--update").code == 0
+    assert failures(repo, "--base", start, boards=True) == failures(repo, boards=True) == repo.notices == []
+    text = (repo.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert "second" in text
+    assert "third" in text
+
+
+def test_new_results_do_not_excuse_what_was_edited_or_removed(repo):
+    bring(repo, "second", -2)
+    board = repo.root / "results/tiny/LEADERBOARD.md"
+    board.write_text(board.read_text().replace("flat", "flatter"))
+    assert {item["guard"] for item in failures(repo, "--base", "main", boards=True)} == {"boards"}
+    git(repo.root, "checkout", "--quiet", "--", ".")
+    path = repo.root / "results/tiny/leaderboard.json"
+    path.write_text(path.read_text().replace('"qlike": 0.', '"qlike": 0.1', 1))
+    assert {item["guard"] for item in failures(repo, "--base", "main", boards=True)} == {"boards"}
+    git(repo.root, "checkout", "--quiet", "--", ".")
+    shutil.rmtree(repo.root / RESULT)
+    assert {item["guard"] for item in failures(repo, "--base", "main")} == {"kept", "ledger"}
+    git(repo.root, "checkout", "--quiet", "--", ".")
+    edited(repo)
+    assert {item["guard"] for item in failures(repo, "--base", "main")} >= {"kept"}
+
+
+def test_a_board_that_was_wrong_in_the_base_is_no_excuse(repo):
+    board = repo.root / "results/tiny/LEADERBOARD.md"
+    board.write_text(board.read_text().replace("flat", "flatter"))
+    commit(repo.root)
+    assert only(failures(repo, "--base", "main", boards=True), "boards")["file"] == "results/tiny/LEADERBOARD.md"

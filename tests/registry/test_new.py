@@ -29,6 +29,13 @@ def test_what_is_written_passes_its_check_and_its_test(sandbox, kind):
     assert "bench check my-model" in made.err
     if kind != "torch":
         checked = sandbox("check", "my-model")
+        assert checked.out.count("✗") == 1, checked.out
+        assert "description, entries: my-model: description is that of `bench new`: say what your model" in checked.out
+        text = (folder / "submission.yaml").read_text()
+        for words in (KINDS[kind]["description"], KINDS[kind]["line"]):
+            text = text.replace(words, "A model of mine.")
+        (folder / "submission.yaml").write_text(text)
+        checked = sandbox("check", "my-model")
         assert checked.code == 0, checked.out + checked.err
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(folder)],
@@ -94,4 +101,8 @@ def test_a_module_that_is_missing_is_said_in_a_line(sandbox):
     model.write_text("import a_network_library\n" + model.read_text())
     outcome = sandbox("check", "mine")
     assert outcome.code == 1
-    assert "No module named 'a_network_library'; install it, or name it in a requirements.txt" in outcome.out
+    for said in (
+        "No module named 'a_network_library' (model.py:1 in <module>, start)",
+        "; install it, or name it in a",
+    ):
+        assert said in outcome.out

@@ -141,3 +141,39 @@ def test_where_in_words():
     frames = [Frame("model.py", 3, "forecast"), Frame("helper.py", 6, "half")]
     assert str(Where("forecast", "2015-11-16", frames)) == "helper.py:6 in half, forecast on 2015-11-16"
     assert str(Where("start")) == "start"
+
+
+TROUBLED = """
+def helper(history):
+    np.log(np.zeros(1))
+    print("almost there \\x1b[31m")
+    raise KeyError("nothing of that name")
+
+class Model(Forecaster):
+    def forecast(self, history):
+        return helper(history)
+"""
+
+
+def test_where_it_failed_is_shown_by_every_command(sandbox):
+    sandbox.add_entry("broken", TROUBLED)
+    ran = sandbox("run", "broken")
+    for said in ("where: model.py:7 in helper, forecast on ", "through: model.py:11 in forecast > model.py:7 in helper",
+                 "warned 1 time: RuntimeWarning: divide by zero encountered in log (model.py:5)",
+                 "it wrote last (", "broken/output.txt", "  | almost there"):  # fmt: skip
+        assert said in ran.err, ran.err
+    shown, checked = sandbox("show", "broken"), sandbox("check", "broken")
+    assert "failed: tiny official next-day\n  where: model.py:7 in helper" in shown.out
+    assert "output.txt" in shown.out
+    assert "where: model.py:7 in helper" in checked.out
+    assert "it wrote last:" in checked.out
+    assert "\x1b" not in ran.err + shown.out + checked.out
+    cards = sandbox("show", "broken", "--json").json
+    (again,) = sandbox("run", "broken", "--json").json["troubles"].values()
+    found = sandbox("check", "broken", "--json").json[1]["trouble"]
+    for trouble in (cards["results"][0]["trouble"], again, found):
+        assert trouble["frames"] == ["model.py:11 in forecast", "model.py:7 in helper"]
+        assert list(trouble["warned"]) == ["RuntimeWarning: divide by zero encountered in log (model.py:5)"]
+        assert any("almost there" in line for line in trouble["last_lines"])
+    assert again["output"].endswith("broken/output.txt")
+    assert "trouble" not in sandbox("show", "flat").out

@@ -178,8 +178,8 @@ def scatter(it: Drawing) -> Figure:
     return figure
 
 
-def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
-    """Returns the SVG of one entry on one symbol: realised and forecast volatility over time, and one on the other."""
+def draw_forecasts(scores: TaskScores, entry: str, symbol: str, form: str = "svg") -> bytes:
+    """Returns one entry on one symbol as a file: realised and forecast volatility over time, and on each other."""
 
     def make() -> Figure:
         figure, (over_time, against) = new_figure(9.6, 3.4, 1, 2, width_ratios=(2, 1))
@@ -189,7 +189,7 @@ def draw_forecasts(scores: TaskScores, entry: str, symbol: str) -> bytes:
         against.set_ylabel("realised, % a year")
         return figure
 
-    return render_figure(make)
+    return render_figure(make, form)
 
 
 def _vols(scores: TaskScores, entry: str, symbol: str) -> Any:

@@ -35,8 +35,14 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-def render_figure(make: Callable[[], Figure]) -> bytes:
-    """The SVG bytes of a figure, without a date and with fixed identifiers.
+FORMS: dict[str, dict[str, Any]] = {
+    "svg": {}, "png": {"dpi": 200}, "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}  # fmt: skip
+"""The kinds of file that a figure may be, and how each is saved."""
+
+
+def render_figure(make: Callable[[], Figure], form: str = "svg") -> bytes:
+    """The bytes of a figure, one of `FORMS`, without a date and with fixed identifiers.
 
     `savefig` would draw everything twice, the first time for the layout, which needs the sizes alone.
     """
@@ -44,8 +50,11 @@ def render_figure(make: Callable[[], Figure]) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with mpl.rc_context(SETTINGS):
-        figure = make()
-        canvas, sink, engine, dpi = FigureCanvasSVG(figure), io.BytesIO(), figure.get_layout_engine(), figure.dpi
+        figure, sink = make(), io.BytesIO()
+        if form != "svg":
+            figure.savefig(sink, format=form, **FORMS[form])
+            return sink.getvalue()
+        canvas, engine, dpi = FigureCanvasSVG(figure), figure.get_layout_engine(), figure.dpi
         if engine is not None:
             figure.dpi = 72  # that of SVG
             engine.execute(figure)
