@@ -179,6 +179,8 @@ def _walk(
         clock = Clock(crew, panel, job, step)
         forecast_var = clock.run(rows, progress)
         peak = max(worker.peak_memory_mb() for worker in crew)
+        if peak > job.limits.memory_mb:  # between two looks, which are a few a second
+            raise EntryFailure("memory", f"used more than {job.limits.memory_mb:g} MB of memory")
         reports = [report for worker in crew for report in worker.reports.kept]
     cost = SeedCost(
         fit_seconds=round(clock.fit_seconds, 3), forecast_seconds=round(clock.forecast_seconds, 3),
