@@ -25,7 +25,7 @@ def send(to: Reports, values: np.ndarray, name: str = "attention", shape: object
     [
         (np.array([[1.0, np.inf]]), None, "not finite"),
         (np.array([np.nan]), None, "not finite"),
-        (np.array([1e101]), None, "beyond 1e+100"),
+        (np.array([1e101]), None, r"beyond 1e\+100"),
         (np.zeros((0, 3)), None, r"has the shape \(0, 3\)"),
         (np.zeros((1,) * 5), None, "at most 4 dimensions"),
         (np.zeros(4), [2, 3], "does not fit"),
@@ -46,7 +46,7 @@ def test_all_artifacts_of_a_seed_count_and_a_replaced_one_counts_once():
         send(kept, half)
     send(kept, half, "another")
     with pytest.raises(EntryFailure, match="exceed 256 kB"):
-        send(kept, np.ones(1), "a third")
+        send(kept, np.ones(1), "third")
     with pytest.raises(EntryFailure, match="exceed 256 kB"):  # of several workers together
         check_artifacts({"a": half, "b": half, "c": np.ones(1)})
 
