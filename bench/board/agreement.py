@@ -21,7 +21,7 @@ from bench.board.writing import as_csv, plain
 NUMBER = re.compile(r"[+-]?\d*\.?\d+")
 CHECK_TOLERANCE = 1e-9
 """Relative: how far scores of the same forecasts may differ between processors."""
-NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures")
+NO_SCORES = ("cards", "inputs", "conclusion", "luck", "other_split", "figures", "undrawn")
 """What a board says of the machine that ran it and of another split, and what follows from that."""
 
 
@@ -96,7 +96,7 @@ def _sections(board: Board) -> dict[tuple[str, str], Rows]:
 
     The words of the conclusion that speak of costs go with the costs.
     """
-    bare = replace(board, cards=[], luck=[], figures=[], conclusion=[])
+    bare = replace(board, cards=[], luck=[], figures=[], undrawn=[], conclusion=[])
     text = render(replace(bare, conclusion=conclude(bare)))
     sections: dict[tuple[str, str], Rows] = {}
     heading, table, heads = "", "", [""]

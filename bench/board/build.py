@@ -184,7 +184,8 @@ def _card(gathered: Gathered, entry: str) -> Card:
     runs = [first, *(run for run in more if "path" not in run.identity_of.get("task", {}))]  # a path is one run
     measured = [list(run.measured.seeds.values()) for run in runs]
     records = [[record for seed in seeds for record in seed.records] for seeds in measured]
-    counts = [record["parameters"] for record in records[0] if type(record.get("parameters")) is int]
+    told = [record.get("parameters") for record in records[0]]
+    counts = [count for count in told if type(count) is int and count >= 0]
     singles = [float(losses.panel_average(seed.qlike)) for seed in gathered.seeds.get(entry, [])]
     fit = [sum(seed.fit_seconds for seed in seeds) for seeds in measured]
     milliseconds = [

@@ -201,6 +201,8 @@ class Board:
     cards: list[Card] = field(default_factory=list)
     luck: list[OtherSplit] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
+    undrawn: list[str] = field(default_factory=list)
+    """A line for each figure that could not be drawn: which, and why."""
 
     @property
     def skill_reference(self) -> str:

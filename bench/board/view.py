@@ -152,7 +152,10 @@ class LoadedBoard:
         """A figure of the headline task; `board.figures` has the names."""
         if name not in self.board.figures:
             raise BenchError(f"this board has no figure `{name}`{did_you_mean(name, self.board.figures)}")
-        return Figure(draw(replace(self.board, figures=[name]), gather(self.scope))[name])
+        drawn = draw(replace(self.board, figures=[name]), gather(self.scope))[name]
+        if isinstance(drawn, str):
+            raise BenchError(f"the figure `{name}` cannot be drawn: {drawn}")
+        return Figure(drawn)
 
     def markdown(self) -> Text:
         """The whole board."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ def make_board(scope: Scope) -> tuple[Board, Path]:
     """
     gathered, folder, path = gather(scope), scope.folder, scope.folder / "LEADERBOARD.md"
     begun, whole = begin_board(gathered)
-    figures = draw(begun, gathered)
-    board = whole()
+    drawn = draw(begun, gathered)
+    figures = {name: svg for name, svg in drawn.items() if isinstance(svg, bytes)}
+    undrawn = [f"{name}: {why}" for name, why in drawn.items() if isinstance(why, str)]
+    board = replace(whole(), figures=list(figures), undrawn=undrawn)
     for name, svg in figures.items():
         write_atomic(folder / "figures" / f"{name}.svg", svg)
     write_atomic(folder / "leaderboard.csv", as_csv(board).encode())
@@ -60,6 +62,8 @@ def plain(board: Board) -> dict[str, Any]:
     values = asdict(board)
     for table in values["tables"]:
         table["rows"] = [flat(row) for row in table["rows"]]
+    if not board.undrawn:
+        del values["undrawn"]
     for card in values["cards"]:
         if not card["failures"]:  # a mark, where there is something to mark
             del card["failures"]

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bench import store
 from bench.errors import StorageError
 from bench.publish import ledger
 from bench.publish.editions import FOLDER, SHARED
 from bench.publish.tree import Fault, Tree
+from bench.registry.reading import read_keys
 from bench.stats.regimes import UNKNOWN
 from bench.store import DONE, Run
 from bench.store.realized import Array, Realized, changed_values, read_realized, same_sessions
@@ -162,8 +162,7 @@ def _same_protocol(tree: Tree, base: Path) -> bool:
 
 def _plain(path: Path) -> dict[str, Any]:
     """The keys of a YAML file as they stand, whatever version of ours wrote them; none where it is not there."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    return read_keys(path) if path.is_file() else {}
 
 
 def frozen(tree: Tree, base: Path) -> Iterator[Fault]:

@@ -14,8 +14,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import BenchError
-from bench.registry.config import Base, Label, read_yaml
+from bench.registry.config import Base, Label
 from bench.registry.entries import Author, Entry
+from bench.registry.reading import read_yaml
 
 Format = Literal["bibtex", "apa", "plain"]
 FORMATS: tuple[Format, ...] = get_args(Format)

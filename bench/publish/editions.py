@@ -18,7 +18,8 @@ from pydantic import Field
 from bench.errors import BenchError, did_you_mean
 from bench.files import from_json
 from bench.publish.citation import CitedEntry, Release, read_metadata
-from bench.registry.config import Base, Dataset, Label, Name, Settings, read_yaml
+from bench.registry.config import Base, Dataset, Label, Name, Settings
+from bench.registry.reading import read_yaml
 from bench.store import DONE, Run
 
 T = TypeVar("T")

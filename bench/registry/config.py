@@ -8,25 +8,33 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.words import MEASURES, Task
+from bench.registry.reading import read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-
-
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+"""A name that is a folder's too."""
+Title = Annotated[str, Field(max_length=1000)]
 Label = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,19}$")]
 """A short word that may be written as a number, such as a version."""
+
+
+Symbol = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Base(BaseModel):
     """A checked part of a YAML file: unknown keys are errors, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # what is not read costs nothing
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        defer_build=True,  # what is not read costs nothing
+    )
 
 
 class Window(Base):
@@ -87,8 +95,8 @@ class SimulatedSource(Base):
     """Bars of a stochastic-volatility model with known true variance, on a committed list of sessions."""
 
     kind: Literal["simulated"]
-    seed: int
-    sessions: str
+    seed: int = Field(ge=0, lt=2**32)
+    sessions: Title
 
 
 class Vix(Base):
@@ -102,8 +110,8 @@ class Dataset(Base):
     """One `dataset.yaml`."""
 
     id: Name
-    title: str
-    symbols: list[str] = Field(min_length=1)
+    title: Title
+    symbols: list[Symbol] = Field(min_length=1, max_length=5000)
     market: str | None = None
     measure: str
     source: Annotated[SnapshotSource | IndicesSource | SimulatedSource, Field(discriminator="kind")] = SnapshotSource()
@@ -151,8 +159,8 @@ class Dataset(Base):
 class TaskSpec(Base):
     """A task of the registry; one with `derived_from` has its rows derived from that task's forecasts."""
 
-    ahead: int = Field(ge=1)
-    behind: int = Field(default=0, ge=0)
+    ahead: int = Field(ge=1, le=1000)
+    behind: int = Field(default=0, ge=0, le=1000)
     derived_from: str | None = None
 
 
@@ -266,63 +274,3 @@ class Registry:
         if not path.is_file():
             raise BenchError(f"no dataset `{name}`{did_you_mean(name, self.dataset_ids())}")
         return read_yaml(path, Dataset, id=name, folder=path.parent)
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read_yaml(path: Path, model: type[Model], **given: Any) -> Model:
-    """Returns the checked contents of a YAML file, with `given` keys added; a `BenchError` names file and key."""
-    shown = "/".join(path.parts[-3:]) if len(path.parts) > 3 else str(path)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{shown}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2010-02-31
-        raise BenchError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise BenchError(f"{shown}: expected keys and values, found {type(content).__name__}")
-    forbidden = sorted(set(given) & set(content))
-    if forbidden:
-        raise BenchError(f"{shown}: {forbidden[0]}: is set by the folder, remove the key")
-    return checked(shown, model, {**content, **given})
-
-
-def checked(where: str, model: type[Model], values: dict[str, Any]) -> Model:
-    """Returns the checked values; a `BenchError` has one line for every mistake, `where` it is and its key."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise BenchError("\n".join(f"{where}: {problem}" for problem in _problems(error, model))) from error
-
-
-def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line per mistake: the key, then what is wrong with it."""
-    lines = []
-    for item in error.errors():
-        where = [str(part) for part in item["loc"]]
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{'.'.join(where)}: unknown key{did_you_mean(where[-1], _keys(model, where[:-1]))}")
-        elif item["type"] == "missing":
-            lines.append(f"{'.'.join(where)}: missing key")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{'.'.join(where)}: {message}" if where else message)
-    return lines
-
-
-def _keys(model: type[BaseModel], where: list[str]) -> list[str]:
-    """The keys allowed at a place inside a model; names of map items and list positions are passed over."""
-    models = [model]
-    for part in where:
-        inside = [each for found in models if part in found.model_fields
-                  for each in _models_in(found.model_fields[part].annotation)]  # fmt: skip
-        models = inside or models
-    return [info.alias or name for found in models for name, info in found.model_fields.items()]
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The pydantic models inside a type such as `dict[str, Split]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

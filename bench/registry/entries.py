@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +14,8 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator, model_va
 
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.words import READS, Task
-from bench.registry.config import Base, Label, Name, Settings, read_yaml
+from bench.registry.config import Base, Label, Name, Settings
+from bench.registry.reading import read_yaml, shown_path
 
 if TYPE_CHECKING:
     from bench.registry.studies import Study
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 PATH = "path"
 """What a row answers that forecasts daily paths: every task that a path covers, in one run."""
 NOT_CODE = {"submission.yaml", "README.md"}
+
+
+MOST_PARAMETERS, MOST_NESTED = 16_384, 8
+"""Bytes of an entry's parameters as JSON, and how deep they may be nested."""
+MOST_FILES, MOST_FOLDERS_DEEP, MOST_CODE = 1000, 16, 64 * 2**20
+"""Files of a family, folders one in another, and bytes of all files."""
 
 
 def _one_line(text: str) -> str:
@@ -35,8 +43,16 @@ def _plain_lines(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_one_line)]
-Lines = Annotated[str, AfterValidator(_plain_lines)]
+def _depth(value: Any, most: int = 2 * MOST_NESTED) -> int:
+    """How deep a value of lists and maps is nested; it is not looked deeper than `most`."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if inside is None or not most:
+        return 0
+    return 1 + max((_depth(item, most - 1) for item in inside), default=0)
+
+
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+Lines = Annotated[str, Field(max_length=20_000), AfterValidator(_plain_lines)]
 
 
 class Author(Base):
@@ -53,17 +69,17 @@ class Row(Base):
 
     name: Name
     version: Label
-    class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$")
+    class_: str = Field(alias="class", pattern=r"^([A-Za-z_]\w*:)?[A-Za-z_]\w*$", max_length=200)
     description: Line
     parameters: dict[str, Any] = Field(default_factory=dict)
     tasks: Literal["path"] | Annotated[list[Name], Field(min_length=1)]
-    refit: StrictInt | None = Field(default=None, ge=1)
+    refit: StrictInt | None = Field(default=None, ge=1, le=10_000)
     reads: list[str]
-    seeds: StrictInt = Field(default=1, ge=1)
+    seeds: StrictInt = Field(default=1, ge=1, le=100)
     datasets: Annotated[list[Name], Field(min_length=1)] | None = None
     tuned_on: Name | None = None
     constant: bool = False
-    tolerance: float = Field(default=1e-9, ge=0, le=1)
+    tolerance: float = Field(default=1e-9, ge=0, le=1e-2)
     twin: Name | None = None
     configurations_tried: Annotated[StrictInt, Field(ge=1)] | Literal["not counted"] = "not counted"
 
@@ -87,12 +103,17 @@ class Row(Base):
     @field_validator("parameters")
     @classmethod
     def _plain_values(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        if _depth(parameters) > MOST_NESTED:
+            raise ValueError(f"nested more than {MOST_NESTED} deep")
         try:
-            same = json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+            text = json.dumps(parameters, allow_nan=False)
+            same = json.loads(text) == parameters
         except (TypeError, ValueError):
-            same = False
+            same, text = False, ""
         if not same:
             raise ValueError("values are numbers, text, true, false, null, lists, and maps with text keys")
+        if len(text) > MOST_PARAMETERS:
+            raise ValueError(f"more than {MOST_PARAMETERS:,} bytes as JSON: put large tables in a file of the folder")
         return parameters
 
     @property
@@ -104,12 +125,12 @@ class Row(Base):
 class Submission(Base):
     """One `submission.yaml`: who made it, how to cite it, and its rows."""
 
-    authors: list[Author] = Field(min_length=1)
+    authors: list[Author] = Field(min_length=1, max_length=100)
     licence: Line
     description: Lines
     bibtex: Lines | None = None
     training_data: Lines
-    entries: list[Row] = Field(min_length=1)
+    entries: list[Row] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _names_differ(self) -> Submission:
@@ -121,17 +142,45 @@ class Submission(Base):
 
 
 def code_files(folder: Path) -> list[Path]:
-    """The files of a family that are its code: all but metadata, tests and hidden ones; links are refused."""
-    files = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if any(part.startswith(".") or part in ("__pycache__", "tests") for part in inside.parts):
+    """The files of a family that are its code: all but metadata, tests and hidden ones, sorted.
+
+    A `BenchError` where there is a link, something that is neither file nor folder, a name that is no UTF-8, or more
+    than a family may hold.
+    """
+    files, size = [], 0
+    for path in sorted(_below(folder, folder)):
+        if path.name in NOT_CODE or path.name.startswith("test_"):
             continue
-        if path.is_symlink():
-            raise BenchError(f"{folder.name}/{inside}: is a link; put the file itself in the entry's folder")
-        if path.is_file() and path.name not in NOT_CODE and not path.name.startswith("test_"):
-            files.append(path)
+        files.append(path)
+        size += path.stat().st_size
+        if len(files) > MOST_FILES or size > MOST_CODE:
+            raise BenchError(f"{folder.name}: more than {MOST_FILES} files, or {MOST_CODE >> 20} MB of them")
     return files
+
+
+def _below(folder: Path, top: Path) -> Iterator[Path]:
+    """The files below a folder but for tests and hidden ones; errors as `code_files`."""
+    try:
+        found = sorted(os.scandir(folder), key=lambda item: item.name)
+    except OSError as error:
+        raise BenchError(f"{shown_path(folder)}: cannot be read: {error.strerror}") from error
+    for item in found:
+        path = Path(item.path)
+        shown = f"{top.name}/{shown_path(path.relative_to(top))}"
+        if item.name.startswith(".") or item.name in ("__pycache__", "tests"):
+            continue
+        if not item.name.isprintable():  # bytes that are no UTF-8 too
+            raise BenchError(f"{shown}: a file's name is printable text in UTF-8")
+        if item.is_symlink():
+            raise BenchError(f"{shown}: is a link; put the file itself in the entry's folder")
+        if item.is_dir():
+            if len(path.relative_to(top).parts) > MOST_FOLDERS_DEEP:
+                raise BenchError(f"{shown}: folders lie more than {MOST_FOLDERS_DEEP} deep")
+            yield from _below(path, top)
+        elif item.is_file():
+            yield path
+        else:
+            raise BenchError(f"{shown}: is no regular file")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from bench.errors import BenchError, did_you_mean
-from bench.registry.config import Base, Name, Registry, checked, read_yaml
+from bench.registry.config import Base, Name, Registry
 from bench.registry.entries import Catalogue, Entry, Line, Lines, Row
+from bench.registry.reading import checked, read_yaml
 
 MOST = 64
 """How many variants a study may have."""

@@ -32,6 +32,7 @@ from bench.run.environments import REQUIREMENTS, environment_of
 from bench.run.failure import EntryFailure
 from bench.run.jobs import Job
 from bench.run.pace import Step, alone
+from bench.run.reports import check_artifacts, kept_records
 from bench.run.sandbox import level
 from bench.run.stage import staged
 from bench.store import Outcome, SeedCost
@@ -185,12 +186,14 @@ def _walk(
     cost = SeedCost(
         fit_seconds=round(clock.fit_seconds, 3), forecast_seconds=round(clock.forecast_seconds, 3),
         start_seconds=round(start_seconds, 3), fits=clock.fits, origins=len(rows), peak_memory_mb=round(peak, 1),
-        isolation=isolation, records=[facts for kind, facts, _ in reports if kind == RECORD],
+        isolation=isolation, records=kept_records([facts for kind, facts, _ in reports if kind == RECORD]),
     )  # fmt: skip
+    artifacts = {str(f["name"]): array for kind, f, array in reports if kind == ARTIFACT and array is not None}
+    check_artifacts(artifacts)  # of the crew together
     learnt = [(facts, array) for kind, facts, array in reports if kind == WEIGHTS and array is not None]
     return Outcome(
         rows, forecast_var, cost, environment.versions, hardware(),
-        artifacts={str(f["name"]): array for kind, f, array in reports if kind == ARTIFACT and array is not None},
+        artifacts=artifacts,
         weights={str(facts["name"]): array for facts, array in learnt},
         weights_facts={k: v for facts, _ in learnt for k, v in facts.items() if k != "name"},
     )  # fmt: skip

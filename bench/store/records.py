@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.files import as_json, from_json, write_atomic
 from bench.plugin.tasks import Rows
+from bench.registry.reading import read_regular
 from bench.store.places import Place
 
 Array = NDArray[np.float64]
@@ -18,6 +19,8 @@ State = Literal["done", "failed", "skipped", "missing"]
 DONE, FAILED, SKIPPED, MISSING = get_args(State)
 """The states of a result; the only ones."""
 REPRODUCED = "reproduced.json"
+MOST_RECORD = 16 * 2**20
+"""Bytes of a `run.json` that is read."""
 
 
 FailureKind = Literal[
@@ -200,7 +203,7 @@ def write_reproduction(place: Place, reproduction: Reproduction) -> None:
 def read_run(place: Place) -> Run | None:
     """The record of a result; None where it is not there, damaged, or another result's."""
     try:
-        run = from_json(Run, (place.folder / "run.json").read_bytes())
+        run = from_json(Run, read_regular(place.folder / "run.json", MOST_RECORD))
     except (OSError, ValueError):
         return None
     named = (run.dataset, run.split, run.task, run.entry)
@@ -210,7 +213,7 @@ def read_run(place: Place) -> Run | None:
 def read_reproduction(place: Place, run: Run) -> Reproduction | None:
     """That a result was made again, within the tolerance; None where no such record is about its present digest."""
     try:
-        found = from_json(Reproduction, (place.folder / REPRODUCED).read_bytes())
+        found = from_json(Reproduction, read_regular(place.folder / REPRODUCED))
     except (OSError, ValueError):
         return None
     return found if found.digest == run.digest and found.largest_difference <= found.tolerance else None

@@ -15,6 +15,7 @@ from conftest import DATASET, made_once, made_up_bars, made_up_vix
 
 from bench import stats
 from bench.board.gather import gather
+from bench.board.writing import make_board
 from bench.registry.config import Registry
 from bench.stats import losses
 from bench.store import Scope
@@ -308,6 +309,72 @@ class Model(Forecaster):
     )
     assert sandbox("run").code == 0
     assert "attention" not in board_of(sandbox)["figures"]
+
+
+def npz(array: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    np.savez(sink, attention=array)
+    return sink.getvalue()
+
+
+SAW_ITSELF = """
+class Model(Forecaster):
+    def fit(self, history):
+        self.record(network="one", fit_loss=[3.0, 2.0], select_loss=[3.1, 2.5], best_epoch=2)
+        self.artifact("attention", np.full((2, 4 + {more}), 0.25))
+    def forecast(self, history):
+        return history.variance[-1]
+"""
+
+
+def test_attention_of_two_shapes_costs_its_figure_alone(sandbox, drawn_figures):
+    sandbox.add_entry("two", SAW_ITSELF.format(more="self.seed"), seeds=2)
+    assert sandbox("run").code == 0
+    board = board_of(sandbox)
+    assert "attention" not in board["figures"] and {"training", "pairs", "cost"} <= set(board["figures"])
+    (line,) = board["undrawn"]
+    assert line.startswith("attention: ") and "two" in line and "number of lags" in line
+    text = (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+    assert text.count("Not drawn: attention") == 1 and "figures/attention.svg" not in text
+    assert not (sandbox.root / "results/tiny/figures/attention.svg").exists()
+    assert sandbox("board").code == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no archive",
+        npz(np.full((1, 3), np.inf)),
+        npz(np.zeros((0, 3))),
+        npz(np.zeros((3, 0))),
+        npz(np.array([[None]])),
+    ],
+    ids=["no archive", "infinite", "no network", "no lag", "objects"],
+)
+def test_a_file_of_attention_that_is_unsound_costs_its_figure_alone(sandbox, drawn_figures, content):
+    sandbox.add_entry("one", SAW_ITSELF.format(more="0"))
+    assert sandbox("run").code == 0
+    assert "attention" in board_of(sandbox)["figures"] and "undrawn" not in board_of(sandbox)
+    folder = sandbox.root / "results/tiny/official/next-day/one"
+    (folder / "artifacts-0.npz").write_bytes(content)
+    make_board(Scope.of(Registry(sandbox.root), "tiny", "official"))
+    (line,) = board_of(sandbox)["undrawn"]
+    assert line.startswith("attention: tiny/official/next-day/one") or "one" in line
+    assert "pairs" in board_of(sandbox)["figures"]
+
+
+@pytest.mark.parametrize("told", [{"select_loss": [1e308, 1.0]}, {"fit_loss": [10**1000]}, {"best_epoch": 10**308},
+                                  {"best_epoch": -5}])  # fmt: skip
+def test_curves_of_old_records_that_cannot_be_drawn_are_passed_over(sandbox, drawn_figures, told):
+    sandbox.add_entry("one", SAW_ITSELF.format(more="0"))
+    assert sandbox("run").code == 0
+    path = sandbox.root / "results/tiny/official/next-day/one/run.json"
+    record = json.loads(path.read_bytes())
+    record["measured"]["seeds"]["0"]["records"][0].update(told)
+    path.write_text(json.dumps(record))
+    make_board(Scope.of(Registry(sandbox.root), "tiny", "official"))
+    assert "undrawn" not in board_of(sandbox)
+    assert ("training" in board_of(sandbox)["figures"]) == ("best_epoch" in told)
 
 
 def test_a_figure_is_a_function_and_a_record(sandbox, drawn_figures, monkeypatch):

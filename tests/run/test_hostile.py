@@ -142,6 +142,52 @@ class Model(Forecaster):
 """,
         "sent an array of more than 1 MB",
     ),
+    "artifact that is not finite": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.artifact("attention", [[1.0, float("inf")]])
+        return history.variance[-1]
+""",
+        "the artifact attention has values that are not finite",
+    ),
+    "empty artifact": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.artifact("attention", np.zeros((2, 0)))
+        return history.variance[-1]
+""",
+        "the artifact attention has the shape (2, 0)",
+    ),
+    "artifacts that could hold prices": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        for i in range(40):
+            self.artifact(f"bars/{i}", np.ones(1000))
+        return history.variance[-1]
+""",
+        "artifacts exceed 256 kB",
+    ),
+    "a number of a thousand digits": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.record(fit_loss=[1.0, 10**1000], select_loss=[1.0, 1.0], best_epoch=1)
+        return history.variance[-1]
+""",
+        "reported a number beyond 1e+100",
+    ),
+    "a best epoch of 1e308": (
+        """
+class Model(Forecaster):
+    def forecast(self, history):
+        self.record(fit_loss=[1.0], select_loss=[1e308], best_epoch=10**308)
+        return history.variance[-1]
+""",
+        "reported a number beyond 1e+100",
+    ),
     "artifact with a path": (
         """
 class Model(Forecaster):
@@ -428,7 +474,7 @@ class Model(Forecaster):
             nested = [nested]
         self.record(nan=float("nan"), escape="\\x1b[31m red \\ud800", nested=nested, big=10**30, array=np.arange(3))
         self.progress(5, 0, message="[bold]\\x1b[0m", done_at=object())
-        self.artifact("curve", [1.0, float("nan")])
+        self.artifact("curve", [1.0, 2.0])
         return history.variance[-1]
 """,
     )

@@ -18,7 +18,8 @@ from conftest import ROOT
 
 from bench.errors import BenchError
 from bench.plugin import landlock, refused
-from bench.registry.config import Limits, read_yaml
+from bench.registry.config import Limits
+from bench.registry.reading import read_yaml
 from bench.run import sandbox as levels
 from bench.run.child import WorkerProcess
 from bench.run.stage import staged

@@ -31,6 +31,10 @@ HEAT_LIMIT = 0.25
 PAIR_COLOURS = ("#B35806", "#F1A340", "#FEE0B6", "#F7F7F7", "#D8DAEB", "#998EC3", "#542788")
 
 
+UNDRAWABLE = (ArithmeticError, IndexError, KeyError, MemoryError, OSError, TypeError, ValueError)
+"""What drawing raises over values that it was not made for; `LinAlgError` is a `ValueError`."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """What a figure is drawn from: the board, the table and scores of its headline task, and all that is stored."""
@@ -82,22 +86,41 @@ def figure(caption: str, applies: Callable[[Drawing], bool] = lambda it: True) -
 
 
 def figure_names(board: Board, gathered: Gathered) -> list[str]:
-    """The figures that a board has, in the order of the page."""
+    """The figures that a board has, in the order of the page; whether one can be drawn shows when it is."""
     it = _drawing(board, gathered)
-    return [each.name for each in FIGURES.values() if it and each.applies(it)]
+    return [each.name for each in FIGURES.values() if it and _applies(each, it)]
 
 
-def draw(board: Board, gathered: Gathered) -> dict[str, bytes]:
-    """The SVG of every figure of the board's headline task, by name; every other one is drawn in a second process."""
+def _applies(figure: BoardFigure, it: Drawing) -> bool:
+    try:
+        return figure.applies(it)
+    except UNDRAWABLE:  # it says why where it is drawn
+        return True
+
+
+def draw(board: Board, gathered: Gathered) -> dict[str, bytes | str]:
+    """The SVG of every figure of the board's headline task, by name, or in a line why it cannot be drawn.
+
+    Every other one is drawn in a second process. What entries recorded and kept is a stranger's: a figure that fails
+    over it costs itself alone.
+    """
     chosen = [FIGURES[name] for name in board.figures]
 
-    def drawn(figures: list[BoardFigure]) -> dict[str, bytes]:
+    def drawn(figures: list[BoardFigure]) -> dict[str, bytes | str]:
         it = _drawing(board, gathered)
-        return {each.name: render_figure(partial(each.make, it)) for each in figures if it}
+        return {each.name: _drawn(each, it) for each in figures if it}
 
     import_module("matplotlib.backends.backend_svg")  # once, before the fork
     rest = aside(partial(drawn, chosen[1::2])) if len(chosen) > 1 else dict
-    return {**drawn(chosen[::2]), **rest()}
+    both = {**drawn(chosen[::2]), **rest()}
+    return {name: both[name] for name in board.figures if name in both}
+
+
+def _drawn(figure: BoardFigure, it: Drawing) -> bytes | str:
+    try:
+        return render_figure(partial(figure.make, it))
+    except UNDRAWABLE as error:
+        return " ".join(f"{type(error).__name__}: {error}".removeprefix("ValueError: ").split())[:300]
 
 
 def _drawing(board: Board, gathered: Gathered) -> Drawing | None:

@@ -213,11 +213,12 @@ def _absent(absent: list[Absent]) -> str:
 
 
 def _figures(board: Board) -> str:
-    if not board.figures:
+    if not board.figures and not board.undrawn:
         return ""
+    left_out = [f"Not drawn: {plain_text(line)}." for line in board.undrawn]
     captions = {name: FIGURES[name].caption.format(anchor=board.anchor, market=board.market) for name in board.figures}
     images = [f"![{text}](figures/{name}.svg)\n\n*{text[0].upper()}{text[1:]}.*" for name, text in captions.items()]
-    return "\n\n".join([f"## Figures ({board.headline})", *images])
+    return "\n\n".join([f"## Figures ({board.headline})", *images, *left_out])
 
 
 def _luck(board: Board) -> str:

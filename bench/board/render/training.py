@@ -7,6 +7,8 @@ called `attention` of shape `(n_networks, n_lags)`, lag 0 the origin.
 from __future__ import annotations
 
 import warnings
+import zipfile
+import zlib
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Curves = dict[str, list[dict[str, Any]]]
 PANELS_IN_A_ROW = 3
+MOST_EPOCHS, LARGEST_LOSS = 100_000, 1e15
 
 
 def curves_of(runs: dict[Place, Run], task: str) -> Curves:
@@ -40,22 +43,46 @@ def curves_of(runs: dict[Place, Run], task: str) -> Curves:
 
 
 def _is_curve(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(isinstance(item, int | float) for item in value)
+    """Whether a value is a list of losses that can be drawn; what is no number by epoch is passed over."""
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= MOST_EPOCHS
+        and all(isinstance(item, int | float) and abs(item) <= LARGEST_LOSS for item in value)
+    )
 
 
 def attention_of(runs: dict[Place, Run], task: str) -> dict[str, Array]:
-    """Attention by lag of every entry that kept it on a task, `(n_seeds * n_networks, n_lags)`."""
+    """Attention by lag of every entry that kept it on a task, `(n_seeds * n_networks, n_lags)`.
+
+    A `ValueError` names the entry whose arrays cannot be drawn: a damaged file, no lag or other lags in another seed,
+    what is not finite.
+    """
     found = {}
     for place, run in runs.items():
-        kept = []
-        for seed in run.seed_digests if place.task == task else ():
-            path = place.folder / f"artifacts-{seed}.npz"
-            if path.is_file():
-                with np.load(path, allow_pickle=False) as arrays:
-                    kept += [arrays["attention"]] if "attention" in arrays and arrays["attention"].ndim == 2 else []
+        seeds = run.seed_digests if place.task == task else {}
+        kept = [array for seed in seeds if (array := _attention(place, seed)) is not None]
+        if len({array.shape[1] for array in kept}) > 1:
+            raise ValueError(f"{place}: the attention of its seeds differs in its number of lags")
         if kept:
             found[place.entry] = np.concatenate(kept)
     return found
+
+
+def _attention(place: Place, seed: str) -> Array | None:
+    """The attention that one seed kept, if it did; errors as `attention_of`."""
+    path = place.folder / f"artifacts-{seed}.npz"
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            array = np.asarray(arrays["attention"], dtype=float) if "attention" in arrays else np.zeros(())
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise ValueError(f"{place}: {path.name} cannot be read") from error
+    if array.ndim != 2:
+        return None
+    if not array.size or not (np.abs(array) <= LARGEST_LOSS).all():
+        raise ValueError(f"{place}: {path.name}: its attention is empty, or not finite")
+    return array
 
 
 def _mean_by_epoch(curves: list[list[float]]) -> Array:
@@ -77,7 +104,8 @@ def draw_training(curves: Curves) -> Figure:
         for name, colour, dash in (("fit_loss", GREY, "--"), ("select_loss", COLOURS[0], "-")):
             mean = _mean_by_epoch([record[name] for record in records])
             axes.plot(range(1, len(mean) + 1), mean, dash, color=colour, lw=1.2, label=name.replace("_loss", " rows"))
-        best = [record["best_epoch"] for record in records if isinstance(record.get("best_epoch"), int)]
+        told = [(record.get("best_epoch"), len(record["select_loss"])) for record in records]
+        best = [epoch for epoch, last in told if isinstance(epoch, int) and 0 <= epoch <= last]
         bins = np.arange(0.5, max([*best, 1]) + 1)
         counts = np.append(np.histogram(best, bins)[0], 0)
         axes.fill_between(
