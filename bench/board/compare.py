@@ -15,6 +15,7 @@ from bench.board.render.style import COLOURS, GREY, new_figure, render_figure
 from bench.board.scores import LABELS, number, number_or_none
 from bench.errors import BenchError, did_you_mean
 from bench.stats import losses
+from bench.stats.results import MeanTest
 
 Array = NDArray[np.float64]
 TOP_DAYS = 10
@@ -92,7 +93,7 @@ def compare(
         skill=number_or_none(skill.estimate[0]), skill_low=number_or_none(skill.low[0]),
         skill_high=number_or_none(skill.high[0]),
         wins=losses.wins(losses.mean_by_symbol(mine), losses.mean_by_symbol(theirs)), n_symbols=len(columns),
-        test=str(result), p_value=number_or_none(result.p_value),
+        test=_in_words(result), p_value=number_or_none(result.p_value),
         symbols=_symbols([cells.symbols[j] for j in columns], mine, theirs, by_symbol.holm_p_value[0]),
         regimes=_regimes(labels[rows], mine, theirs, horizon), days=_days(dates, daily, mine - theirs, cells.symbols),
         dates=[str(day) for day in dates], cumulated=[number(value) for value in np.cumsum(daily)],
@@ -168,6 +169,14 @@ def as_text(result: Comparison) -> str:
         for title, found, p in (("regime at the origin", result.regimes, "p"), ("symbol", result.symbols, "p, Holm"))
     )
     return "\n\n".join(["\n".join(head), regimes, symbols, table(result.days, days)])
+
+
+def _in_words(test: MeanTest) -> str:
+    """The test and, where there is one, that with the other variance: kind, statistic, p, and what is to be known."""
+    kind = "equal-weighted cosine" if test.method == "cosine" else f"{test.method} with {test.lags} lags"
+    said = f"panel, {kind}: t({test.df}) = {test.statistic:.2f}, p {probability(number_or_none(test.p_value))}"
+    parts = [said, test.note, _in_words(test.beside).replace("panel", "beside it", 1) if test.beside else ""]
+    return "; ".join(filter(None, parts))
 
 
 def as_figure(result: Comparison, form: str = "svg") -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from conftest import DATASET, made_up_bars, made_up_vix
 
@@ -104,6 +106,15 @@ def test_a_figure_is_written_by_its_ending(ran, tmp_path, ending, begins):
         assert before.startswith(begins)
         ran(*command, "--figure", str(path))
         assert path.read_bytes() == before
+
+
+def test_a_comparison_says_its_tests_in_words(ran):
+    (line,) = [line for line in ran("compare", "flat", "mean").out.splitlines() if line.startswith("test: ")]
+    assert re.fullmatch(
+        r"test: panel, bartlett with \d+ lags: t\(\d+\) = -?\d+\.\d\d, p [<\d.]+; "
+        r"beside it, equal-weighted cosine: t\(\d+\) = -?\d+\.\d\d, p [<\d.]+",
+        line,
+    ), line
 
 
 def test_another_ending_is_refused(ran, tmp_path):
