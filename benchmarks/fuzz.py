@@ -34,7 +34,8 @@ from bench.errors import BenchError
 from bench.publish import ledger
 from bench.publish.editions import SUMS, Edition, check_sums
 from bench.registry.config import Registry
-from bench.registry.entries import discover
+from bench.registry.entries import code_files, discover
+from bench.registry.reading import read_regular
 from bench.run.environments import understood
 from bench.run.failure import EntryFailure
 from bench.store import Place, Scope
@@ -45,9 +46,10 @@ REFUSED = object()
 CHANGED = object()
 TOKENS = [
     b"[" * 100_000, b"{a: " * 300, b"\xff\xfe", b"\x00", b"1e999", b".nan", b".inf", b"-1", b"0", b"9" * 5000, b"1_0",
-    b"10000000000", b"null", b"true", b"!!python/object:os.system", b"&a [*a]", b"<<: *b", b"*nothing", b"\r\n", b"---\n",
-    b": ", b"- ", b"\t", b'"', b"'", b"\\", b"2010-02-31", b"../../x", "\u2028\U0001f600".encode(), b"x" * 300, b"NaN",
-    b"-Infinity", b",,,", b"1" * 400, b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n"
+    b"10000000000", b"null", b"true", b"!!python/object:os.system", b"&a [*a]", b"<<: *b", b"*nothing", b"\r\n",
+    b"---\n", b": ", b"- ", b"\t", b'"', b"'", b"\\", b"2010-02-31", b"../../x", "\u2028\U0001f600".encode(),
+    b"x" * 300, b"NaN", b"-Infinity", b",,,", b"1" * 400,
+    b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n"
     + b"".join(b"%c: &%c [%s]\n" % (c + 1, c + 1, b",".join([b"*%c" % c] * 9)) for c in b"bcdefghi"),
 ]  # fmt: skip
 """What has a meaning somewhere, or had none that was thought of."""
@@ -188,7 +190,9 @@ def _entries(root: Path) -> Any:
 
 
 def _requirements(path: Path) -> Any:
-    lines = understood(path.read_bytes().decode(errors="replace"))
+    if path not in code_files(path.parent):  # a run reads no other
+        return CHANGED
+    lines = understood(read_regular(path).decode(errors="replace"))
     if any(not re.match(r"[a-z0-9]", line) or not line.isprintable() for line in lines):
         raise RuntimeError(f"passed on to the installer: {lines}")
     return lines

@@ -14,6 +14,9 @@ import pyarrow.parquet
 import pytest
 from conftest import ROOT
 
+from bench.errors import BenchError
+from bench.registry.reading import read_regular
+
 CASES = 640
 
 
@@ -52,6 +55,13 @@ def test_no_change_of_a_file_ends_in_a_traceback_a_hang_or_another_number(fuzzin
     assert fuzzing.fuzz(benchmark, CASES, seed=1) == []
 
 
+def refusing(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise BenchError("no file") from error
+
+
 def test_what_goes_wrong_is_found(fuzzing, tmp_path):
     def target(read) -> fuzzing.Target:
         return fuzzing.Target(Path(tmp_path / "x.json"), read)
@@ -63,7 +73,7 @@ def test_what_goes_wrong_is_found(fuzzing, tmp_path):
     finally:
         fuzzing.SECONDS = before
     (tmp_path / "x.json").write_bytes(b"12345")
-    fuzzing.targets, kept = lambda root: [target((tmp_path / "x.json").read_bytes)], fuzzing.targets
+    fuzzing.targets, kept = lambda root: [target(lambda: refusing(tmp_path / "x.json"))], fuzzing.targets
     try:
         found = fuzzing.fuzz(tmp_path, 40, seed=2)
     finally:
