@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -138,6 +139,8 @@ def read_columns(path: Path) -> tuple[dict[str, NDArray[Any]], dict[bytes, bytes
 
     Through buffers: `to_numpy` and `read_table` of pyarrow import pandas, which takes as long as reading a board.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
+        raise OSError("it is no regular file")
     table = pq.ParquetFile(path).read(use_threads=False)
     return {name: _values(table[name].combine_chunks()) for name in table.column_names}, table.schema.metadata or {}
 

@@ -19,7 +19,7 @@ from bench.errors import BenchError, did_you_mean
 from bench.files import from_json
 from bench.publish.citation import CitedEntry, Release, read_metadata
 from bench.registry.config import Base, Dataset, Label, Name, Settings
-from bench.registry.reading import read_yaml
+from bench.registry.reading import read_regular, read_yaml
 from bench.store import DONE, Run
 
 T = TypeVar("T")
@@ -32,6 +32,8 @@ FOLDER = "editions"
 SHARED = FORECASTS, MEASURES = ("forecasts", "measures")
 """The folders beside them of what they rest on, each file named by its digest."""
 SUMS = "SHA256SUMS"
+MOST_BYTES = 64 * 2**20
+"""Of a file with the records of an edition."""
 
 
 class FrozenDataset(Base):
@@ -96,7 +98,7 @@ class Edition:
 
     def _read(self, name: str, kind: type[T]) -> T:
         try:
-            return from_json(kind, (self.folder / name).read_bytes())
+            return from_json(kind, read_regular(self.folder / name, MOST_BYTES))
         except (OSError, ValueError) as error:
             raise BenchError(f"{self.folder / name} is missing or damaged: {str(error).splitlines()[0]}") from error
 
@@ -117,7 +119,7 @@ def open_edition(root: Path, name: str) -> Edition:
 def check_sums(folder: Path) -> list[tuple[Path, str]]:
     """Returns which files of a folder are not what its `SHA256SUMS` says, and what is wrong with each."""
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = read_regular(folder / SUMS).decode().splitlines()
     except (OSError, UnicodeDecodeError):
         return [(folder / SUMS, "is missing or damaged")]
     said = {path: digest for digest, between, path in (line.partition("  ") for line in lines) if between}
