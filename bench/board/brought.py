@@ -21,7 +21,6 @@ from bench.board.render.numbers import NONE, Columns, difference, percent, proba
 from bench.board.scores import by_cell, number, number_or_none, scores_of
 from bench.errors import BenchError, did_you_mean
 from bench.plugin.measures import is_variance
-from bench.stats.losses import SESSIONS_PER_YEAR
 from bench.stats.metrics import METRICS, RANKING, Metric
 from bench.stats.metrics import columns as metric_columns
 from bench.store import Scope
@@ -29,11 +28,8 @@ from bench.store import Scope
 Array = NDArray[np.float64]
 
 BROUGHT = "brought: the clock did not see it"
-UNITS = {
-    "daily": 1.0, "daily-percent": 0.01, "annual": SESSIONS_PER_YEAR**-0.5,
-    "annual-percent": 0.01 * SESSIONS_PER_YEAR**-0.5,
-}  # fmt: skip
-"""By what a volatility is multiplied to be a daily decimal one; a variance by its square."""
+UNITS = {"daily": (1.0, False), "daily-percent": (0.01, False), "annual": (1.0, True), "annual-percent": (0.01, True)}
+"""By what a volatility is multiplied to be a decimal one, and whether it is one of a year."""
 VALUES = ("forecast_var", "forecast_vol")
 FAR = 5.0
 """From which ratio on, either way, of median forecast to median measure the unit is doubted."""
@@ -146,7 +142,7 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
     if unit not in UNITS:
         raise BenchError(f"no unit `{unit}`{did_you_mean(unit, UNITS)}")
     raw = on_cells(given, kind, cells, f"{scope.dataset.id} {scope.split} {cells.task.name}", unit)
-    mine = Scored(cells, _variance(raw, kind, unit))
+    mine = Scored(cells, _variance(raw, kind, unit, cells))
     everybody = {**scores.scored, name: mine}
     panels = np.stack([each.qlike for each in everybody.values()])
     reference = next((each for each in scope.settings.references if each in scores.scored), "")
@@ -172,9 +168,11 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
                    _doubt(raw, kind, unit, cells))  # fmt: skip
 
 
-def _variance(values: Array, kind: str, unit: str) -> Array:
-    """Daily decimal variances."""
-    return np.asarray((values * UNITS[unit]) ** 2 if kind == "forecast_vol" else values * UNITS[unit] ** 2)
+def _variance(values: Array, kind: str, unit: str, cells: Cells) -> Array:
+    """Daily decimal variances, of values of a year by the dataset's sessions in one."""
+    factor, of_a_year = UNITS[unit]
+    factor *= cells.sessions_per_year**-0.5 if of_a_year else 1.0
+    return np.asarray((values * factor) ** 2 if kind == "forecast_vol" else values * factor**2)
 
 
 def _doubt(raw: Array, kind: str, unit: str, cells: Cells) -> str | None:
@@ -182,7 +180,7 @@ def _doubt(raw: Array, kind: str, unit: str, cells: Cells) -> str | None:
     measure, middle = float(np.nanmedian(cells.target_var)), float(np.median(raw))
 
     def ratio(kind: str, unit: str) -> float:
-        return float(_variance(np.array(middle), kind, unit)) / measure
+        return float(_variance(np.array(middle), kind, unit, cells)) / measure
 
     here = ratio(kind, unit)
     if not measure or 1 / FAR <= here <= FAR:
@@ -215,7 +213,7 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     i, odd_day = _positions(table, cells)
     j = pd.Index(cells.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
     values = pd.to_numeric(table[kind], errors="coerce").to_numpy(dtype=float)
-    sound = is_variance(_variance(values, kind, unit)) & (values > 0)
+    sound = is_variance(_variance(values, kind, unit, cells)) & (values > 0)
     place = np.where((i >= 0) & (j >= 0), i * len(cells.symbols) + j, -1)
     doubled = pd.Series(place).duplicated().to_numpy() & (place >= 0)
     count = np.bincount(place[place >= 0], minlength=cells.target_var.size)
