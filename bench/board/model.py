@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from bench.stats.losses import SESSIONS_PER_YEAR
 from bench.stats.metrics import RANKING, score_names
 
 Scores = dict[str, int | float | None]
@@ -201,6 +202,7 @@ class Board:
     cards: list[Card] = field(default_factory=list)
     luck: list[OtherSplit] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
+    sessions_per_year: int = SESSIONS_PER_YEAR
 
     @property
     def skill_reference(self) -> str:

@@ -21,7 +21,7 @@ def name_of(measure: Any) -> str:
     ('parkinson', 'column rv5')
     """
     if isinstance(measure, dict):
-        if list(measure) != ["column"]:
+        if list(measure) != ["column"] or not isinstance(measure["column"], str):
             raise ValueError("write the name of a measure, or of a column of the bars as {column: rv5}")
         measure = f"{COLUMN}{measure['column']}"
     if not isinstance(measure, str):
