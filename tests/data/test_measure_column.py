@@ -92,6 +92,22 @@ def test_yahoo_is_not_asked_for_a_column(sandbox, tmp_path) -> None:
         fetch(read(sandbox), tmp_path)
 
 
+def test_weekly_bars_are_declared(sandbox) -> None:
+    bars = made_up_bars()
+    weeks = np.arange(320).astype("timedelta64[W]")
+    bars["date"] = np.tile(np.datetime64("2010-01-08") + weeks, len(SYMBOLS))
+    days = [("2010-03-01", "2012-12-31"), ("2013-01-01", "2013-12-31"), ("2014-01-01", "2015-12-31")]
+    splits = {"official": dict(zip(("fit", "select", "score"), map(list, days), strict=True))}
+    weekly = {key: value for key, value in DATASET.items() if key != "vix"} | {"splits": splits}
+    sandbox.add_dataset("tiny", weekly, bars, None)
+    outcome = sandbox("data", "check", "tiny")
+    assert outcome.code == 2 and "in dataset.yaml say `sessions_per_year: 52`" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    sandbox.add_dataset("tiny", {**weekly, "sessions_per_year": 52}, bars, None)
+    assert sandbox("run").code == 0
+    assert "; 52 sessions a year; " in (sandbox.root / "results/tiny/LEADERBOARD.md").read_text()
+
+
 # End to end -----------------------------------------------------------------------------------------
 
 
