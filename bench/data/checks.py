@@ -184,7 +184,10 @@ def _rules(bars: dict[str, Array], measured: str | None) -> Iterator[tuple[NDArr
     """What no bar may be: where one is `(n_sessions, n_symbols)`, the rule that it breaks, and what to do."""
     again = "bring the bar again"
     for name, values in bars.items():
-        hint = f"{again}, or say `volume: false` in dataset.yaml" if name == "volume" else again
+        hint = {
+            "volume": f"{again}, or say `volume: false` in dataset.yaml",
+            measured: "bring the value, or leave the session out for every symbol",
+        }.get(name, again)
         yield ~np.isfinite(values), f"{name} is NaN or infinite", hint
     for name in PRICES:
         yield bars[name] <= 0, f"{name} is not positive", again

@@ -146,7 +146,8 @@ def test_a_run_on_a_column(own) -> None:
     assert_allclose(row["mse_vol"], (gap**2).groupby(cells["symbol"]).mean().mean(), rtol=1e-6)
     assert_allclose(row["mae_vol"], gap.abs().groupby(cells["symbol"]).mean().mean(), rtol=1e-6)
     assert sandbox("board", "--check").code == 0
-    assert sandbox("data", "check", "tiny").out.count("zero rv5") == 1
+    said = sandbox("data", "check", "tiny", "--json").json
+    assert said["zero rv5"] == 3 and 1 < float(said["rv5 / Parkinson"]) < 2
 
 
 def test_annual_forecasts_are_read_with_the_sessions_of_the_dataset(own) -> None:

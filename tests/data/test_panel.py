@@ -316,7 +316,7 @@ def test_the_column_is_the_variance_whatever_the_prices_say() -> None:
 
 COLUMN_FAULTS: dict[str, tuple[pd.DataFrame, tuple[str, ...]]] = {
     "no column": (long_bars(), ("mine", "no column rv5", "found", "volume, rv5")),
-    "missing": (changed(np.nan), ("mine", "BB", THIRD, "rv5 is NaN or infinite", "1 such bars")),
+    "missing": (changed(np.nan), ("mine", "BB", THIRD, "rv5 is NaN or infinite", "1 such bars", "bring the value")),
     "infinite": (changed(np.inf), ("mine", "BB", THIRD, "rv5 is NaN or infinite")),
     "negative": (changed(-1e-9), ("mine", "BB", THIRD, "rv5 is negative", "1 such bars", "decimal")),
     "absurd": (changed(1e5), ("mine", "BB", THIRD, "rv5 is above 10000")),
