@@ -13,6 +13,7 @@ from bench.data.load import load_panel
 from bench.data.panel import PRICES, Panel
 from bench.data.snapshot import write_snapshot
 from bench.errors import DataError
+from bench.plugin.words import column_of
 from bench.registry.config import Dataset, Settings, Split
 from bench.run.jobs import PanelReference
 
@@ -70,8 +71,9 @@ def ground_of(dataset: Dataset, settings: Settings) -> Ground:
 def replaced(panel: Panel, first: int, last: int, rng: np.random.Generator) -> Panel:
     """The panel with other plausible bars in sessions `first` to `last`; all others keep their shape and moves.
 
-    A replaced session takes the moves (overnight, to the high, low and close), volume and VIX of a session drawn
-    from the whole panel, all symbols from the same one, with the moves scaled by `exp(SPREAD z)`. Prices follow on
+    A replaced session takes the moves (overnight, to the high, low and close), volume, VIX and a measure that is a
+    column from a session drawn from the whole panel, all symbols from the same one, with the moves scaled by
+    `exp(SPREAD z)` and the measure by its square. Prices follow on
     from the close before; the prices after the stretch are multiplied so that they follow on too.
     """
     n = last + 1 - first
@@ -96,7 +98,10 @@ def replaced(panel: Panel, first: int, last: int, rng: np.random.Generator) -> P
     vix = None if panel.vix is None else panel.vix.copy()
     if vix is not None:
         vix[first : last + 1] = np.round(vix[drawn] * scale, 2)
-    return replace(panel, volume=volume, vix=vix, true_var=None, **prices)
+    column_var = None if panel.column_var is None else panel.column_var.copy()
+    if column_var is not None:
+        column_var[first : last + 1] = column_var[drawn] * scale[:, None] ** 2
+    return replace(panel, volume=volume, vix=vix, true_var=None, column_var=column_var, **prices)
 
 
 def plant(panel: Panel, folder: Path) -> None:
@@ -107,6 +112,8 @@ def plant(panel: Panel, folder: Path) -> None:
     n, m = panel.close.shape
     days = pd.DatetimeIndex(panel.dates)
     columns = {name: getattr(panel, name).ravel() for name in (*PRICES, "volume")}
+    if panel.column_var is not None:
+        columns[column_of(panel.measure) or ""] = panel.column_var.ravel()
     bars = pd.DataFrame({"date": days.repeat(m), "symbol": np.tile(panel.symbols, n), **columns})
     place = folder / panel.dataset
     write_snapshot(place, bars, None if panel.vix is None else pd.Series(panel.vix, index=days).dropna())

@@ -139,7 +139,7 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
     if unit not in UNITS:
         raise BenchError(f"no unit `{unit}`{did_you_mean(unit, UNITS)}")
     raw = on_cells(given, kind, cells, f"{scope.dataset.id} {scope.split} {cells.task.name}", unit)
-    mine = Scored(cells, units.variance(raw, kind, unit))
+    mine = Scored(cells, units.variance(raw, kind, unit, cells.sessions_per_year))
     everybody = {**scores.scored, name: mine}
     panels = np.stack([each.qlike for each in everybody.values()])
     reference = next((each for each in scope.settings.references if each in scores.scored), "")
@@ -167,7 +167,7 @@ def score(scope: Scope, scores: TaskScores, forecasts: pd.DataFrame, name: str, 
 
 def _doubt(raw: Array, kind: str, unit: str, cells: Cells) -> str | None:
     """Which unit forecasts look like, where their median is far from the measure's; None where it is not."""
-    found = units.size(raw, cells.target_var, kind, unit)
+    found = units.size(raw, cells.target_var, kind, unit, cells.sessions_per_year)
     if found is None or not found.is_far:
         return None
     return (
@@ -197,7 +197,7 @@ def on_cells(table: pd.DataFrame, kind: str, cells: Cells, what: str, unit: str 
     i, odd_day = _positions(table, cells)
     j = pd.Index(cells.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
     values = pd.to_numeric(table[kind], errors="coerce").to_numpy(dtype=float)
-    sound = is_variance(units.variance(values, kind, unit)) & (values > 0)
+    sound = is_variance(units.variance(values, kind, unit, cells.sessions_per_year)) & (values > 0)
     place = np.where((i >= 0) & (j >= 0), i * len(cells.symbols) + j, -1)
     doubled = pd.Series(place).duplicated().to_numpy() & (place >= 0)
     count = np.bincount(place[place >= 0], minlength=cells.target_var.size)

@@ -51,6 +51,7 @@ def begin_board(gathered: Gathered) -> tuple[Board, Callable[[], Board]]:
             name: [str(window.first), None if window.last is None else str(window.last)]
             for name, window in (("fit", split.fit), ("select", split.select), ("score", split.score))
         },
+        sessions_per_year=dataset.sessions_per_year,
         vix_crisis=settings.regimes.vix_crisis, headline=settings.headline, references=list(settings.references),
         baseline=settings.baseline, other_split=None, inputs=gathered.inputs, cards=cards,
         tables=[_table(gathered, name) for name in gathered.tasks if name == settings.headline],

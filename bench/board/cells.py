@@ -25,7 +25,7 @@ class Cells:
     """What every entry is scored on: targets `(n_origins, n_symbols)` of one task on one split.
 
     `latest_var` is the latest known value of the same quantity, `regimes` the labels `(n_origins,)` of each
-    definition.
+    definition; `sessions_per_year` annualises.
     """
 
     task: Task
@@ -35,9 +35,10 @@ class Cells:
     target_var: Array
     latest_var: Array
     regimes: dict[str, NDArray[np.str_]]
+    sessions_per_year: int = losses.SESSIONS_PER_YEAR
 
 
-def cells_of(realized: Realized, split: Split, task: Task) -> Cells:
+def cells_of(realized: Realized, split: Split, task: Task, sessions_per_year: int = losses.SESSIONS_PER_YEAR) -> Cells:
     """Returns the cells of a task's score window; none where the measure ends too early."""
     rows = origins_of(realized.dates, split, task)
     at, after = slice(rows.first, rows.last + 1), slice(rows.first + 1, rows.last + 2)
@@ -49,6 +50,7 @@ def cells_of(realized: Realized, split: Split, task: Task) -> Cells:
         target_var=target(realized.measure_var, task)[at],
         latest_var=latest_known(realized.measure_var, task)[at],
         regimes={"month": realized.regime_month[after], "origin": realized.regime_origin[after]},
+        sessions_per_year=sessions_per_year,
     )
 
 
@@ -94,4 +96,5 @@ class Scored:
     def case(self, baseline: Scored | None) -> Case:
         """What metrics look at: these forecasts and their cells, and another entry's as the baseline."""
         baseline_var = None if baseline is None or baseline is self else baseline.forecast_var
-        return Case(self.cells.target_var, self.forecast_var, self.cells.latest_var, baseline_var)
+        cells = self.cells
+        return Case(cells.target_var, self.forecast_var, cells.latest_var, baseline_var, cells.sessions_per_year)

@@ -80,7 +80,7 @@ def gather(scope: Scope, tasks: Collection[str] | None = None) -> Gathered:
         derived_from = settings.tasks[name].derived_from
         direct = {place.entry: item for place, item in stored.items() if place.task == name}
         source = {place.entry: item for place, item in stored.items() if place.task == derived_from}
-        cells = cells_of(realized, scope.windows, task)
+        cells = cells_of(realized, scope.windows, task, dataset.sessions_per_year)
         if len(cells.origins) and (direct or source) and (tasks is None or name in tasks):
             scores[name] = _score(dataset, cells, direct, source, realized)
     seeds = {

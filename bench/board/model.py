@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from bench.stats.losses import SESSIONS_PER_YEAR
 from bench.stats.metrics import RANKING, score_names
 
 Scores = dict[str, int | float | None]
@@ -203,6 +204,7 @@ class Board:
     figures: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
     """A line for each figure that could not be drawn: which, and why."""
+    sessions_per_year: int = SESSIONS_PER_YEAR
 
     @property
     def skill_reference(self) -> str:

@@ -17,6 +17,7 @@ from bench.board.model import Board, flat
 from bench.board.render.figures import draw
 from bench.board.render.markdown import render
 from bench.files import as_json, write_atomic
+from bench.stats.losses import SESSIONS_PER_YEAR
 from bench.store import Scope
 
 
@@ -67,6 +68,8 @@ def plain(board: Board) -> dict[str, Any]:
     for card in values["cards"]:
         if not card["failures"]:  # a mark, where there is something to mark
             del card["failures"]
+    if board.sessions_per_year == SESSIONS_PER_YEAR:  # said where it is another
+        del values["sessions_per_year"]
     return values
 
 

@@ -12,16 +12,24 @@ from numpy.typing import NDArray
 from bench.data.panel import PRICES, Panel
 from bench.errors import DataError
 from bench.files import Days
+from bench.plugin.measures import MOST_VAR
+from bench.plugin.words import column_of
 
 Array = NDArray[np.float64]
 
 COLUMNS = ("date", "symbol", *PRICES, "volume")
+IS_THERE = "is there"
+"""Marks rows while they are put side by side; no measure's column may be called so."""
 RANGE_TOLERANCE = 1e-9
 """Relative: how far an open or close may lie outside high and low (rounding of adjusted prices)."""
 LATE_START = 10
 """Calendar days that the first session may lie after `warmup_from`: no exchange closes for longer."""
 MOST_TOLD, MOST_DAYS = 20, 5
 """Gaps that a message tells, and days of each."""
+DAILY = 252
+"""Sessions of a year where `sessions_per_year` says nothing else."""
+DAILY_GAP = 3.0
+"""Calendar days: where the median session comes later than this after the one before it, bars are not daily."""
 
 
 def panel_from_frames(
@@ -34,6 +42,7 @@ def panel_from_frames(
     warmup_from: date,
     vix_from: date | None = None,
     with_volume: bool = True,
+    sessions_per_year: int = DAILY,
 ) -> Panel:
     """Returns the checked panel of long-form bars from `warmup_from` on.
 
@@ -43,7 +52,8 @@ def panel_from_frames(
     Parameters
     ----------
     bars : DataFrame
-        Columns `date, symbol, open, high, low, close, volume`, in any order, with one row per session and symbol.
+        Columns `date, symbol, open, high, low, close, volume`, in any order, with one row per session and symbol; and
+        the column that `measure` names, where it is one.
     vix : Series or None
         Close of the VIX, indexed by session; needed on every session from `vix_from` on.
 
@@ -53,6 +63,8 @@ def panel_from_frames(
         Where a check fails, with dataset, symbol, date, rule and what to do.
     """
     columns = [name for name in COLUMNS if with_volume or name != "volume"]
+    measured = column_of(measure)
+    columns += [measured] if measured else []
     missing = [name for name in columns if name not in bars.columns]
     if missing:
         hint = "; without volume, say `volume: false` in dataset.yaml" if missing == ["volume"] else ""
@@ -64,12 +76,13 @@ def panel_from_frames(
     bars = bars.loc[:, columns].assign(date=days, symbol=bars["symbol"].astype(str))
     bars = bars[(bars["date"] >= np.datetime64(warmup_from)) & bars["symbol"].isin(symbols)]
     _check_rows(dataset, bars, symbols, warmup_from)
-    bars = bars.assign(**{name: _numbers(dataset, bars, name) for name in columns[2:]}, is_there=1.0)
+    bars = bars.assign(**{name: _numbers(dataset, bars, name) for name in columns[2:]}, **{IS_THERE: 1.0})
     wide = bars.pivot(index="date", columns="symbol")
     dates, ordered = wide.index.to_numpy().astype("datetime64[D]"), sorted(symbols)
-    arrays = {name: np.ascontiguousarray(wide[name].to_numpy()) for name in (*columns[2:], "is_there")}
-    _check_sessions(dataset, arrays.pop("is_there") == 1, dates, ordered)
-    for broken, rule, hint in _rules(arrays):
+    arrays = {name: np.ascontiguousarray(wide[name].to_numpy()) for name in (*columns[2:], IS_THERE)}
+    _check_sessions(dataset, arrays.pop(IS_THERE) == 1, dates, ordered)
+    _check_gaps(dataset, dates, sessions_per_year)
+    for broken, rule, hint in _rules(arrays, measured):
         if broken.any():
             i, j = np.argwhere(broken)[0]
             raise DataError(f"{dataset}: {ordered[j]} on {dates[i]}: {rule} ({int(broken.sum())} such bars); {hint}")
@@ -77,7 +90,11 @@ def panel_from_frames(
     arrays["low"] = np.minimum.reduce([arrays["low"], arrays["open"], arrays["close"]])
     arrays.setdefault("volume", np.full(arrays["close"].shape, np.nan))
     vix_values = None if vix_from is None else _vix_on(vix, dates, vix_from, dataset)
-    return Panel(dataset=dataset, measure=measure, dates=dates, symbols=tuple(ordered), vix=vix_values, **arrays)
+    column_var = arrays.pop(measured) if measured else None
+    return Panel(
+        dataset=dataset, measure=measure, dates=dates, symbols=tuple(ordered), vix=vix_values, column_var=column_var,
+        **arrays,
+    )  # fmt: skip
 
 
 def as_days(column: pd.Series, where: str) -> pd.Series:
@@ -159,11 +176,30 @@ def _gaps(symbol: str, own: NDArray[np.bool_], dates: Days) -> Iterator[tuple[st
         yield what, f"bring the bar or {out}"
 
 
-def _rules(bars: dict[str, Array]) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+def _check_gaps(dataset: str, dates: Days, sessions_per_year: int) -> None:
+    """Sessions lie as far apart as `sessions_per_year` says, to a factor of two; weekly bars are to be declared."""
+    if len(dates) < 2:
+        return
+    gap, said = float(np.median(np.diff(dates).astype(float))), 365.25 / sessions_per_year
+    if said / 2 <= gap <= max(2 * said, DAILY_GAP):
+        return
+    mend = f"say `sessions_per_year: {max(1, round(365.25 / gap))}`" if gap > DAILY_GAP else (
+        f"take sessions_per_year out ({DAILY}) or set it to the sessions of a year"
+    )  # fmt: skip
+    raise DataError(
+        f"{dataset}: the median session comes {gap:g} calendar days after the one before it, with {sessions_per_year} "
+        f"sessions in a year it would be {said:.1f}; bring other bars, or in dataset.yaml {mend}"
+    )
+
+
+def _rules(bars: dict[str, Array], measured: str | None) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
     """What no bar may be: where one is `(n_sessions, n_symbols)`, the rule that it breaks, and what to do."""
     again = "bring the bar again"
     for name, values in bars.items():
-        hint = again if name in PRICES else f"{again}, or say `volume: false` in dataset.yaml"
+        hint = {
+            "volume": f"{again}, or say `volume: false` in dataset.yaml",
+            measured: "bring the value, or leave the session out for every symbol",
+        }.get(name, again)
         yield ~np.isfinite(values), f"{name} is NaN or infinite", hint
     for name in PRICES:
         yield bars[name] <= 0, f"{name} is not positive", again
@@ -173,6 +209,10 @@ def _rules(bars: dict[str, Array]) -> Iterator[tuple[NDArray[np.bool_], str, str
     yield bottom < bars["low"] * (1 - RANGE_TOLERANCE), "low lies above open or close", same
     if "volume" in bars:
         yield bars["volume"] < 0, "volume is negative", again
+    if measured:
+        unit = "it is the daily variance, decimal (0.0001: a volatility of 1 % a day)"
+        yield bars[measured] < 0, f"{measured} is negative", unit
+        yield bars[measured] > MOST_VAR, f"{measured} is above {MOST_VAR:g}", unit
 
 
 def _vix_on(vix: pd.Series | None, dates: Days, first: date, dataset: str) -> Array:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.data.load import BARS_FILES, load_panel, snapshot_folders
 from bench.data.panel import Panel, oddities
 from bench.data.vintages import compare_panels
 from bench.errors import BenchError
+from bench.plugin.measures import MEASURES
 from bench.plugin.tasks import ONE_STEP
+from bench.plugin.words import column_of
 from bench.registry.config import Dataset
 from bench.registry.windows import origins_of
 
@@ -27,9 +31,18 @@ def facts_of(dataset: Dataset, panel: Panel, against: Path | None = None) -> dic
         "last": str(panel.dates[-1]),
         "symbols": len(panel.symbols),
         **oddities(panel),
+        **_size_of_column(panel),
         **{f"largest difference of {gap.quantity}": f"{gap.largest:.3g}, {gap.symbol} on {gap.day}" for gap in gaps},
         "identity": identities(dataset, panel),
     }
+
+
+def _size_of_column(panel: Panel) -> dict[str, str]:
+    """The mean of a measure that is a column over that of the ranges: a wrong unit is seen by it."""
+    ranges = float(np.mean(MEASURES["parkinson"](panel.open, panel.high, panel.low, panel.close)))
+    if panel.column_var is None or not ranges:
+        return {}
+    return {f"{column_of(panel.measure)} / Parkinson": f"{float(np.mean(panel.column_var)) / ranges:.2g}"}
 
 
 def identities(dataset: Dataset, whole: Panel) -> dict[str, dict[str, str]]:

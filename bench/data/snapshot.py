@@ -28,13 +28,14 @@ def check(dataset: Dataset, bars: pd.DataFrame, vix: pd.Series | None) -> Panel:
     return panel_from_frames(
         bars, vix, dataset=dataset.id, symbols=dataset.symbols, measure=dataset.measure,
         warmup_from=dataset.warmup_from, vix_from=dataset.vix.first if dataset.vix else None,
-        with_volume=dataset.volume,
+        with_volume=dataset.volume, sessions_per_year=dataset.sessions_per_year,
     )  # fmt: skip
 
 
 def read_bars(dataset: Dataset, folder: Path) -> pd.DataFrame:
     """Returns the long-form bars of a snapshot as they are in the file, not yet checked."""
-    columns = f"date, symbol, open, high, low, close{', volume' if dataset.volume else ''}"
+    further = ("volume" if dataset.volume else None, dataset.measure_column)
+    columns = ", ".join(["date, symbol, open, high, low, close", *filter(None, further)])
     return _read_table(dataset, _only_file(dataset, folder, "bars", BARS_FILES, columns))
 
 

@@ -26,7 +26,8 @@ class Difference:
 def compare_panels(a: Panel, b: Panel) -> list[Difference]:
     """Returns how far two vintages differ in what no adjustment changes: ln(H/L), ln(C/O), close-to-close return.
 
-    And in the VIX, where both have one (in its own points, symbol "VIX"). Volume is left out: a split changes it.
+    And in a measure that is a column and the VIX (in its own points, symbol "VIX"), where both have one. Volume is
+    left out: a split changes it.
     On the sessions and symbols that both have; a factor common to the prices of a bar, or of a symbol, drops out.
     """
     symbols = [s for s in a.symbols if s in b.symbols]
@@ -36,14 +37,17 @@ def compare_panels(a: Panel, b: Panel) -> list[Difference]:
 
     def quantities(panel: Panel) -> dict[str, Array]:
         at = np.ix_(np.searchsorted(panel.dates, dates), np.array([panel.symbols.index(s) for s in symbols]))
+        measured = {} if panel.column_var is None else {"the measure": panel.column_var[at]}
         return {
             "ln(H/L)": np.log(panel.high / panel.low)[at],
             "ln(C/O)": np.log(panel.close / panel.open)[at],
             "return": panel.returns[at],
+            **measured,
         }
 
     mine, theirs = quantities(a), quantities(b)
-    found = [largest_difference(name, mine[name], theirs[name], dates, symbols) for name in mine]
+    both = [name for name in mine if name in theirs]
+    found = [largest_difference(name, mine[name], theirs[name], dates, symbols) for name in both]
     if a.vix is not None and b.vix is not None:
         ours, other = (p.vix[np.searchsorted(p.dates, dates), None] for p in (a, b) if p.vix is not None)
         found.append(largest_difference("VIX", ours, other, dates, ["VIX"]))

@@ -68,6 +68,10 @@ def fetch(dataset: Dataset, folder: Path, now: datetime | None = None) -> Fetche
     """
     if not isinstance(dataset.source, SnapshotSource):
         raise DataError(f"{dataset.id}: bars of kind {dataset.source.kind} need no fetching")
+    if dataset.measure_column:
+        raise DataError(
+            f"{dataset.id}: its measure is {dataset.measure}, which Yahoo does not have: bring bars with that column"
+        )
     refuse_csv(folder)
     tickers = {s: dataset.source.tickers.get(s, s).upper() for s in dataset.symbols}
     vix_ticker = dataset.source.vix_ticker.upper() if dataset.vix else None

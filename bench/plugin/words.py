@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MEASURES = ("close-to-close", "parkinson", "garman-klass", "rogers-satchell", "garman-klass-overnight")
 """The measures that a `dataset.yaml` may name; `bench.plugin.measures` computes them."""
+COLUMN = "column "
+"""What the name of a measure begins with that is a column of the bars file: `column rv5`."""
 
 READS: dict[str, tuple[str, ...]] = {
     "closes": ("close",),
@@ -17,6 +19,15 @@ READS: dict[str, tuple[str, ...]] = {
 """What an entry may declare to read, and the fields that this hands to it. Everybody is handed `returns`,
 `variance` (the measure that is forecast) and `realized`. `cross-section` says that forecasts of one symbol
 use the others."""
+
+
+def column_of(measure: str) -> str | None:
+    """The column of the bars file that a measure is, None where it is computed from the prices.
+
+    >>> column_of("column rv5"), column_of("parkinson")
+    ('rv5', None)
+    """
+    return measure.removeprefix(COLUMN) if measure.startswith(COLUMN) else None
 
 
 @dataclass(frozen=True)

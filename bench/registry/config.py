@@ -10,10 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bench.errors import BenchError, did_you_mean
-from bench.plugin.words import MEASURES, Task
+from bench.plugin.words import Task, column_of
+from bench.registry.measures import Measure
 from bench.registry.reading import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
@@ -107,17 +116,18 @@ class Vix(Base):
 
 
 class Dataset(Base):
-    """One `dataset.yaml`."""
+    """One `dataset.yaml`. A measure that is a column of the bars, `{column: rv5}`, has the name `column rv5`."""
 
     id: Name
     title: Title
     symbols: list[Symbol] = Field(min_length=1, max_length=5000)
     market: str | None = None
-    measure: str
+    measure: Measure
     source: Annotated[SnapshotSource | IndicesSource | SimulatedSource, Field(discriminator="kind")] = SnapshotSource()
     warmup_from: date
     vix: Vix | None = None
     volume: bool = True
+    sessions_per_year: int = Field(default=252, ge=1, le=366)
     splits: dict[Name, Split] = Field(min_length=1)
     identity: dict[Name, str] = Field(default_factory=dict)
     folder: Path = Field(exclude=True)
@@ -130,13 +140,6 @@ class Dataset(Base):
             raise ValueError(f"{', '.join(doubled)} listed twice")
         return sorted(symbols)
 
-    @field_validator("measure")
-    @classmethod
-    def _known_measure(cls, measure: str) -> str:
-        if measure not in MEASURES:
-            raise ValueError(f"no measure {measure}{did_you_mean(measure, MEASURES)}")
-        return measure
-
     @model_validator(mode="after")
     def _consistent(self) -> Dataset:
         if self.market is not None and self.market not in self.symbols:
@@ -144,10 +147,25 @@ class Dataset(Base):
         for name, split in self.splits.items():
             if split.fit.first < (start := self.warmup_from):
                 raise ValueError(f"splits.{name}.fit starts on {split.fit.first}, before warmup_from {start}")
+        if self.measure_column and self.source.kind != "snapshot":
+            raise ValueError(f"measure.column needs bars of a snapshot, not of the kind {self.source.kind}")
         for name in self.identity:
             if name not in self.splits:
                 raise ValueError(f"identity.{name} is no split{did_you_mean(name, self.splits)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is the default and came later: digests of datasets that do not say it stay as they are."""
+        values: dict[str, Any] = handler(self)
+        if self.sessions_per_year == type(self).model_fields["sessions_per_year"].default:
+            values.pop("sessions_per_year", None)
+        return values
+
+    @property
+    def measure_column(self) -> str | None:
+        """The column of the bars that is the measure; None where it is computed from the prices."""
+        return column_of(self.measure)
 
     def split(self, name: str) -> Split:
         """The split of that name."""

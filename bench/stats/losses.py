@@ -14,18 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 SESSIONS_PER_YEAR = 252
+"""Of a dataset that says nothing else."""
 SAME = 1e-9
 """Relative difference below which two variances count as equal where only a sign is asked for: forecasts are
 reproducible to this between machines, so a sign decided by less is decided by the machine."""
 
 
-def annualised_vol(variance: ArrayLike) -> Array:
+def annualised_vol(variance: ArrayLike, sessions_per_year: int = SESSIONS_PER_YEAR) -> Array:
     """Annualised volatility in percent, `100 sqrt(252 var)`, of daily variances of any shape.
 
-    >>> float(annualised_vol(0.0001).round(2))
-    15.87
+    >>> float(annualised_vol(0.0001).round(2)), float(annualised_vol(0.0001, 365).round(2))
+    (15.87, 19.1)
     """
-    return np.asarray(100.0 * np.sqrt(SESSIONS_PER_YEAR * np.asarray(variance, dtype=np.float64)))
+    return np.asarray(100.0 * np.sqrt(sessions_per_year * np.asarray(variance, dtype=np.float64)))
 
 
 def qlike(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
@@ -62,19 +63,25 @@ def squared_error_var(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
     return np.asarray((1e4 * (target - forecast)) ** 2)
 
 
-def squared_error_vol(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
+def squared_error_vol(
+    target_var: ArrayLike, forecast_var: ArrayLike, sessions_per_year: int = SESSIONS_PER_YEAR
+) -> Array:
     """Squared error of the annualised volatility by cell, in squared percentage points.
 
     What people read, but not robust: noise in the proxy favours forecasts that are too low (Patton 2011).
     """
     target, forecast = _checked(target_var, forecast_var)
-    return np.asarray((annualised_vol(target) - annualised_vol(forecast)) ** 2)
+    gap = annualised_vol(target, sessions_per_year) - annualised_vol(forecast, sessions_per_year)
+    return np.asarray(gap**2)
 
 
-def absolute_error_vol(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:
+def absolute_error_vol(
+    target_var: ArrayLike, forecast_var: ArrayLike, sessions_per_year: int = SESSIONS_PER_YEAR
+) -> Array:
     """Absolute error of the annualised volatility by cell, in percentage points. Not robust (Patton 2011)."""
     target, forecast = _checked(target_var, forecast_var)
-    return np.asarray(np.abs(annualised_vol(target) - annualised_vol(forecast)))
+    gap = annualised_vol(target, sessions_per_year) - annualised_vol(forecast, sessions_per_year)
+    return np.asarray(np.abs(gap))
 
 
 def squared_error_log_vol(target_var: ArrayLike, forecast_var: ArrayLike) -> Array:

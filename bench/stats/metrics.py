@@ -22,13 +22,14 @@ class Case:
     """What a metric may look at, each daily variance `(n_sessions, n_symbols)`.
 
     `latest_var` is the latest known value of the target's quantity, `baseline_var` the forecast of the baseline:
-    None where there is none, or where it is the forecast itself.
+    None where there is none, or where it is the forecast itself. `sessions_per_year` annualises.
     """
 
     target_var: Array
     forecast_var: Array
     latest_var: Array
     baseline_var: Array | None = None
+    sessions_per_year: int = losses.SESSIONS_PER_YEAR
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,16 @@ TABLE = (
     ),
     Metric(
         "mse_vol", "MSE vol", losses.squared_error_vol, "pp^2", "smaller", decimals(2), "errors", OF_THE_VOLATILITY,
+        beside=("sessions_per_year",),
     ),
     Metric(
         "rmse_vol", "RMSE vol", losses.squared_error_vol, "pp", "smaller", decimals(2), "errors", OF_THE_VOLATILITY,
-        average=losses.root_mean_square, place="main",
+        average=losses.root_mean_square, beside=("sessions_per_year",), place="main",
     ),
-    Metric("mae_vol", "MAE vol", losses.absolute_error_vol, "pp", "smaller", decimals(2), "errors", OF_THE_VOLATILITY),
+    Metric(
+        "mae_vol", "MAE vol", losses.absolute_error_vol, "pp", "smaller", decimals(2), "errors", OF_THE_VOLATILITY,
+        beside=("sessions_per_year",),
+    ),
     Metric(
         "log_mse", "log-MSE", losses.squared_error_log_vol, "", "smaller", small(0.02, 4, ".5f"), "log errors",
         "log-MSE: mean squared error of the log volatility, without the cells whose target is 0; not robust to noise "

@@ -12,11 +12,8 @@ from bench.stats.losses import SESSIONS_PER_YEAR
 
 Array = NDArray[np.float64]
 
-UNITS = {
-    "daily": 1.0, "daily-percent": 0.01, "annual": SESSIONS_PER_YEAR**-0.5,
-    "annual-percent": 0.01 * SESSIONS_PER_YEAR**-0.5,
-}  # fmt: skip
-"""By what a volatility is multiplied to be a daily decimal one; a variance by its square."""
+UNITS = {"daily": (1.0, False), "daily-percent": (0.01, False), "annual": (1.0, True), "annual-percent": (0.01, True)}
+"""By what a volatility is multiplied to be decimal (a variance by its square), and whether it is one of a year."""
 KINDS = ("forecast_var", "forecast_vol")
 FAR = 5.0
 """From which ratio on, either way, of median forecast to median measure the unit is doubted."""
@@ -50,16 +47,23 @@ class Size(NamedTuple):
         return WORDS[self.kind, self.unit]
 
 
-def variance(values: Array, kind: str = "forecast_var", unit: str = "daily") -> Array:
+def variance(
+    values: Array, kind: str = "forecast_var", unit: str = "daily", sessions_per_year: int = SESSIONS_PER_YEAR
+) -> Array:
     """Daily decimal variances of values of a kind (`KINDS`) in a unit (`UNITS`).
 
     >>> variance(np.array([16.0]), "forecast_vol", "annual-percent").round(7).tolist()
     [0.0001016]
     """
-    return np.asarray((values * UNITS[unit]) ** 2 if kind == "forecast_vol" else values * UNITS[unit] ** 2)
+    factor, of_a_year = UNITS[unit]
+    factor *= sessions_per_year**-0.5 if of_a_year else 1.0
+    return np.asarray((values * factor) ** 2 if kind == "forecast_vol" else values * factor**2)
 
 
-def size(forecasts: Array, measure_var: Array, kind: str = "forecast_var", unit: str = "daily") -> Size | None:
+def size(
+    forecasts: Array, measure_var: Array, kind: str = "forecast_var", unit: str = "daily",
+    sessions_per_year: int = SESSIONS_PER_YEAR,
+) -> Size | None:  # fmt: skip
     """The size of forecasts that are meant in a unit, by medians; None where the measure's is 0 or there is none.
 
     >>> size(np.full(9, 16.0), np.full(9, 1e-4)).likely
@@ -72,7 +76,7 @@ def size(forecasts: Array, measure_var: Array, kind: str = "forecast_var", unit:
         return None
 
     def ratio(kind: str, unit: str) -> float:
-        return float(variance(middle, kind, unit)) / measure
+        return float(variance(middle, kind, unit, sessions_per_year)) / measure
 
     likely = min(((k, u) for k in KINDS for u in UNITS), key=lambda pair: abs(math.log(ratio(*pair))))
     return Size(ratio(kind, unit), *likely)

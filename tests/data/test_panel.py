@@ -296,3 +296,102 @@ def test_comparison_on_what_both_have() -> None:
     assert [gap.symbol for gap in compare_panels(ours, theirs)] == ["BB", "BB", "BB"]
     with refused("mine", "no session and symbol in common"):
         compare_panels(ours, replace(theirs, symbols=("CC",)))
+
+
+# A measure that is a column of the bars -------------------------------------------------------------
+
+RV = np.array([1e-4, 2e-4, 0.0, 4e-4, 5e-4, 6e-4])
+COLUMN = "column rv5"
+
+
+def with_rv(bars: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The six sound sessions with a column `rv5`, of BB three times that of AA."""
+    bars = long_bars() if bars is None else bars
+    return bars.assign(rv5=np.concatenate([RV, 3 * RV]))
+
+
+def changed(value: object, day: str = THIRD) -> pd.DataFrame:
+    bars = with_rv()
+    bars["rv5"] = bars["rv5"].astype(object) if isinstance(value, str) else bars["rv5"]
+    bars.loc[(bars["symbol"] == "BB") & (bars["date"] == day), "rv5"] = value
+    return bars
+
+
+def measured(bars: pd.DataFrame | None = None, **options: object) -> Panel:
+    return build(with_rv() if bars is None else bars, measure=COLUMN, **options)
+
+
+def test_the_column_is_the_variance_whatever_the_prices_say() -> None:
+    panel = measured(with_rv().sample(frac=1, random_state=3))
+    np.testing.assert_array_equal(panel.variance, np.stack([RV, 3 * RV], axis=1))
+    assert panel.measure == COLUMN
+    assert oddities(panel)["zero rv5"] == 2 and not any(name.startswith("zero rv5") for name in oddities(build()))
+
+
+COLUMN_FAULTS: dict[str, tuple[pd.DataFrame, tuple[str, ...]]] = {
+    "no column": (long_bars(), ("mine", "no column rv5", "found", "volume, rv5")),
+    "missing": (changed(np.nan), ("mine", "BB", THIRD, "rv5 is NaN or infinite", "1 such bars", "bring the value")),
+    "infinite": (changed(np.inf), ("mine", "BB", THIRD, "rv5 is NaN or infinite")),
+    "negative": (changed(-1e-9), ("mine", "BB", THIRD, "rv5 is negative", "1 such bars", "decimal")),
+    "absurd": (changed(1e5), ("mine", "BB", THIRD, "rv5 is above 10000")),
+    "text": (changed("n/a"), ("mine", "BB", THIRD, "rv5 is no number")),
+}
+
+
+@pytest.mark.parametrize("fault", COLUMN_FAULTS)
+def test_a_fault_names_dataset_symbol_and_date(fault: str) -> None:
+    bars, fragments = COLUMN_FAULTS[fault]
+    with refused(*fragments):
+        measured(bars)
+
+
+def test_the_identity_covers_the_column_and_only_where_it_is_the_measure() -> None:
+    assert build(with_rv()).identity() == build().identity()
+    identities = {
+        build().identity(), measured().identity(), measured(changed(1e-9)).identity(),
+        measured().until(date(2020, 1, 8)).identity(),
+    }  # fmt: skip
+    assert len(identities) == 4
+
+
+def test_the_column_is_cut_with_the_panel() -> None:
+    panel = measured()
+    np.testing.assert_array_equal(panel.until(date(2020, 1, 7)).variance, panel.variance[:4])
+    np.testing.assert_array_equal(panel.part(["BB"], -2).variance, panel.variance[-2:, 1:])
+
+
+def test_two_vintages_are_compared_in_it_too() -> None:
+    gaps = {gap.quantity: gap for gap in compare_panels(measured(), measured(changed(5e-4)))}
+    assert (gaps["the measure"].symbol, gaps["the measure"].day) == ("BB", THIRD)
+    assert gaps["the measure"].largest == 5e-4
+    assert "the measure" not in {gap.quantity for gap in compare_panels(measured(), build())}
+
+
+# How far sessions lie apart -------------------------------------------------------------------------
+
+
+def spaced(freq: str) -> pd.DataFrame:
+    days = pd.date_range("2020-01-03", periods=6, freq=freq)
+    return long_bars().assign(date=[*days, *days])
+
+
+@pytest.mark.parametrize(
+    ("freq", "declared", "fragments"),
+    [
+        ("7D", 252, ("mine", "7 calendar days after", "252", "`sessions_per_year: 52`")),
+        ("30D", 252, ("mine", "30 calendar days after", "`sessions_per_year: 12`")),
+        ("30D", 52, ("mine", "30 calendar days after", "52", "`sessions_per_year: 12`")),
+        ("B", 52, ("mine", "1 calendar days after", "52", "take sessions_per_year out")),
+        ("7D", 12, ("mine", "7 calendar days after", "12", "`sessions_per_year: 52`")),
+    ],
+)
+def test_bars_of_another_frequency_are_refused(freq: str, declared: int, fragments: tuple[str, ...]) -> None:
+    with refused(*fragments):
+        build(spaced(freq), vix_from=None, sessions_per_year=declared)
+
+
+@pytest.mark.parametrize(
+    ("freq", "declared"), [("7D", 52), ("B", 252), ("D", 365), ("D", 252), ("B", 260), ("30D", 12)]
+)
+def test_what_is_declared_is_accepted(freq: str, declared: int) -> None:
+    assert len(build(spaced(freq), vix_from=None, sessions_per_year=declared).dates) == 6

@@ -1,4 +1,4 @@
-"""The worked example of docs/write-an-entry.md does what it says, from `bench new` to the commit."""
+"""The worked examples of docs/write-an-entry.md and docs/datasets.md (a measure of one's own) do what they say."""
 
 from __future__ import annotations
 
@@ -37,21 +37,29 @@ def clone(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="the example ends with a commit")
-def test_the_worked_example(clone):
-    environment = {
+def shell_in(where: Path, environment: dict[str, str], code: str) -> str:
+    """What a script of a page prints."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code], cwd=where, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def environment_of(clone: Path) -> dict[str, str]:
+    """Of scripts in a clone: this Python's commands and nothing of the person who runs the tests."""
+    return {
         "PATH": f"{Path(sys.executable).parent}:{os.defpath}", "HOME": str(clone.parent), "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
         **{f"GIT_{who}_{what}": "ada@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }  # fmt: skip
 
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="the example ends with a commit")
+def test_the_worked_example(clone):
     def shell(code: str, where: Path = clone) -> str:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", code], cwd=where, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return shell_in(where, environment_of(clone), code)
 
     shell("git init -q && git add . && git commit -qm start")
     family = clone / "submissions/trimmed-mean"
@@ -72,3 +80,12 @@ def test_the_worked_example(clone):
     assert "submissions/trimmed-mean/model.py" in committed
     assert "results/indices/official/next-day/trimmed-mean/run.json" in committed
     assert "results/indices/LEADERBOARD.md" not in committed, "boards are made after the merge"
+
+
+def test_a_measure_of_ones_own(clone):
+    page = (ROOT / "docs/datasets.md").read_text(encoding="utf-8")
+    section = page.split("## A measure of your own\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"^```bash\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    said = shell_in(clone, environment_of(clone), code.replace(".venv/bin/", ""))
+    assert "zero rv5" in said
+    assert "daily measure: column rv5;" in (clone / "results/rv3/LEADERBOARD.md").read_text(encoding="utf-8")

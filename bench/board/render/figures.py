@@ -217,9 +217,10 @@ def draw_forecasts(scores: TaskScores, entry: str, symbol: str, form: str = "svg
 
 def _vols(scores: TaskScores, entry: str, symbol: str) -> Any:
     """Annualised realised and forecast volatility of a symbol, in percent."""
-    column = scores.cells.symbols.index(symbol)
-    pair = scores.cells.target_var, scores.scored[entry].forecast_var
-    return (losses.annualised_vol(values[:, column]) for values in pair)
+    cells = scores.cells
+    column = cells.symbols.index(symbol)
+    pair = cells.target_var, scores.scored[entry].forecast_var
+    return (losses.annualised_vol(values[:, column], cells.sessions_per_year) for values in pair)
 
 
 def _over_time(axes: Axes, scores: TaskScores, entries: list[str], symbol: str) -> None:

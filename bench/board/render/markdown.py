@@ -10,6 +10,7 @@ from bench.board.render.figures import FIGURES
 from bench.board.render.footnotes import conventions
 from bench.board.render.numbers import NONE, Columns, difference, loss, percent, plain_text, probability
 from bench.board.render.numbers import table as as_table
+from bench.stats.losses import SESSIONS_PER_YEAR
 from bench.stats.metrics import METRICS, Metric, columns
 from bench.stats.regimes import CALM, CRISIS
 
@@ -47,11 +48,12 @@ def render_headline(board: Board, rows: int | None = None) -> str:
 def _head(board: Board) -> str:
     windows = ", ".join(f"{name} {first} to {last or 'now'}" for name, (first, last) in board.windows.items())
     table = board.table(board.headline)
+    year = "" if board.sessions_per_year == SESSIONS_PER_YEAR else f"; {board.sessions_per_year} sessions a year"
     title = f"study `{board.study}` on {board.split}" if board.study else f"{board.split} leaderboard"
     lines = [
         f"# {board.dataset}: {title}",
-        f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}; protocol {board.protocol}; "
-        f"bars `{board.data_identity[:16]}`.",
+        f"{board.title}. {len(board.symbols)} symbols; daily measure: {board.measure}{year}; "
+        f"protocol {board.protocol}; bars `{board.data_identity[:16]}`.",
         windows.capitalize() + (f" ({table.n_origins} origins for {table.task})." if table else "."),
         f"There is no resolvable gap to show: it needs `{board.anchor}` and an entry that differs from it.",
     ]
