@@ -17,7 +17,7 @@ from conftest import ROOT
 from bench.errors import BenchError
 from bench.registry.reading import read_regular
 
-CASES = 640
+CASES = 2000
 
 
 @pytest.fixture(scope="module")
