@@ -13,7 +13,6 @@ from bench import api
 from bench.cli import common
 from bench.cli.common import Context, examples, fitted, say, show, show_json, table
 from bench.registry.workspace import is_path
-from bench.store import Trouble
 
 app = typer.Typer(rich_markup_mode=None)
 TaskOption = Annotated[str | None, typer.Option("--task", "-t", help="Task; default: the headline.")]
@@ -189,6 +188,8 @@ def show_(
             entry, dataset=dataset, split=split, task=task, symbol=symbol, results=results, root=context.obj.root
         )
         common.write_figure(figure, drawn)
+    from bench.store import Trouble
+
     cards = api.show(entry, results=results, root=context.obj.root)
     if as_json:
         show_json(cards if is_path(entry) and len(cards) > 1 else cards[0])
