@@ -24,6 +24,7 @@ from bench.board import writing
 from bench.board.render.figures import draw
 from bench.cli import main
 from bench.plugin.tasks import Rows
+from bench.run import cold, execute
 from bench.store import Forecasts, Place, Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,9 +220,22 @@ def drawn_figures(plain_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def kept_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that leave the page cache as it is, since looking up every file takes a second; `cleared_pages` undoes it."""
+    monkeypatch.setattr(execute, "forget", lambda places: 0)
+
+
+@pytest.fixture
+def cleared_pages(kept_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that put out of memory what walks left in it: for tests of what they could tell each other."""
+    monkeypatch.setattr(execute, "forget", cold.forget)
+
+
+@pytest.fixture
 def sandbox(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, plain_figures: None
-) -> Sandbox:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, plain_figures: None,
+    kept_pages: None,
+) -> Sandbox:  # fmt: skip
     """A benchmark with the references `flat` and `mean`."""
     monkeypatch.delenv("BENCH_DATA", raising=False)
     root = tmp_path / "box"

@@ -193,7 +193,7 @@ def test_a_result_that_was_walked_before_comes_back_to_a_clean_memory(sandbox, r
     assert recorder.cleared == [("flat", False)]
 
 
-def test_an_entry_that_failed_and_comes_again_is_marked(sandbox):
+def test_an_entry_that_failed_and_comes_again_is_marked(sandbox, cleared_pages):
     broken = "class Model(Forecaster):\n    def forecast(self, h):\n        return {}['x']\n"
     mended = "class Model(Forecaster):\n    def forecast(self, h):\n        return h.variance[-1]\n"
     for code in (broken, f"{broken}# changed\n", mended):
