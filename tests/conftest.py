@@ -221,7 +221,7 @@ def drawn_figures(plain_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def kept_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that leave the page cache as it is, since looking up every file takes a second; `cleared_pages` undoes it."""
+    """Runs that leave the page cache alone: looking up every file takes a second; `cleared_pages` undoes it."""
     monkeypatch.setattr(execute, "forget", lambda places: 0)
 
 

@@ -70,11 +70,7 @@ def verify(base: str | None = None, *, root: Root = None) -> Verification:
 
 
 def verify_edition(folder: Path | str) -> list[str]:
-    """What is wrong with a frozen edition, derived again from the forecasts that are kept with it; empty: nothing.
-
-    >>> verify_edition("editions/2026.1")
-    []
-    """
+    """What is wrong with a frozen edition, derived again from the forecasts that are kept with it; empty: nothing."""
     from bench.publish import derivation
 
     if not Path(folder).is_dir():
