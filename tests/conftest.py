@@ -68,7 +68,7 @@ SETTINGS: dict[str, Any] = {
     "references": ["flat", "mean"],
     "baseline": "mean",
     "limits": {
-        "run_seconds": 6,
+        "run_seconds": 60,
         "start_seconds": 20,
         "fit_seconds": 3,
         "forecast_seconds": 2,

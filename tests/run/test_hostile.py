@@ -386,7 +386,7 @@ def broken(sandbox, said, tmp_path_factory):
     """A benchmark with all failing entries, run side by side."""
 
     def run():
-        tight = sandbox.settings["limits"]
+        tight = sandbox.settings["limits"] | {"run_seconds": 6}
         ample = tight | {"run_seconds": 120, "fit_seconds": 60, "forecast_seconds": 60}
         slow = [name_of(what) for what in TOO_SLOW]
         for names, limits in (((), ample), (slow, tight)):
