@@ -135,7 +135,10 @@ class WorkerProcess:
             raise
 
     def look(self, crew: Sequence[WorkerProcess] = ()) -> None:
-        """Keep the limits of this worker and its `crew` while nothing is asked of them: the time counts for none."""
+        """Keep the limits of this worker and its `crew` while nothing is asked of them; a look's time counts for none.
+
+        A wait that ends before a look (`LOOK_SECONDS`) does count.
+        """
         if self._stop():
             raise Stopped
         for worker in {self, *crew}:
